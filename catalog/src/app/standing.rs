@@ -1,0 +1,93 @@
+//! Which version stands for a product, and which for each of its major versions.
+//!
+//! Within a major the versions share one topic and replace each other: the highest that is
+//! past being drafted stands for it. Of the majors, one in service goes before one whose
+//! end is announced, that before one still being drafted, and that before one out of
+//! service; among equals the higher goes first. So the newest active version stands for
+//! the product wherever there is one.
+
+use mesh_core::contract::Version;
+
+use crate::model::Status;
+use crate::store::Entry;
+
+fn drafted(status: Status) -> bool {
+    matches!(status, Status::Proposed | Status::Draft)
+}
+
+fn rank(status: Status) -> u8 {
+    match status {
+        Status::Active => 3,
+        Status::Deprecated => 2,
+        Status::Proposed | Status::Draft => 1,
+        Status::Retired => 0,
+    }
+}
+
+/// The version that stands for `major`, if there is one of it.
+pub(super) fn of_major(entries: &[Entry], major: u64) -> Option<&Version> {
+    head(entries, major).map(|entry| &entry.version)
+}
+
+fn head(entries: &[Entry], major: u64) -> Option<&Entry> {
+    entries
+        .iter()
+        .filter(|entry| entry.version.major == major)
+        .max_by_key(|entry| (!drafted(entry.status), &entry.version))
+}
+
+/// The version that stands for the product; `None` only if there are no entries.
+pub(super) fn of_product(entries: &[Entry]) -> Option<&Version> {
+    entries
+        .iter()
+        .filter_map(|entry| head(entries, entry.version.major))
+        .max_by_key(|entry| (rank(entry.status), &entry.version))
+        .map(|entry| &entry.version)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn check(versions: &[&str], expected: &str) {
+        let entries: Vec<Entry> = versions
+            .iter()
+            .map(|text| {
+                let (version, status) = text.split_once(' ').unwrap();
+                Entry {
+                    version: version.parse().unwrap(),
+                    status: Status::parse(status).unwrap(),
+                    topic: String::new(),
+                    current: false,
+                    registered_at: DateTime::UNIX_EPOCH,
+                    updated_at: DateTime::UNIX_EPOCH,
+                }
+            })
+            .collect();
+        let found = of_product(&entries).map(Version::to_string);
+        assert_eq!(found.as_deref(), Some(expected), "{versions:?}");
+    }
+
+    #[test]
+    fn the_newest_active_version_stands_for_a_product() {
+        check(&["1.0.0 active"], "1.0.0");
+        check(&["1.9.0 active", "1.10.0 active", "1.2.0 active"], "1.10.0");
+        check(&["1.0.0 active", "2.0.0 draft"], "1.0.0");
+        check(&["1.0.0 active", "1.1.0 draft"], "1.0.0");
+        check(&["1.0.0 deprecated", "2.0.0 active"], "2.0.0");
+        check(&["1.0.0 active", "2.0.0 deprecated"], "1.0.0");
+        check(&["1.0.0 active", "1.0.1 deprecated"], "1.0.1");
+        check(
+            &["1.0.0 active", "1.1.0 retired", "2.0.0 proposed"],
+            "2.0.0",
+        );
+        check(&["1.0.0 active", "2.0.0-rc.1 active"], "2.0.0-rc.1");
+        check(&["2.0.0-rc.1 active", "2.0.0 active"], "2.0.0");
+        check(&["1.0.0 draft", "1.1.0 draft"], "1.1.0");
+        assert!(of_product(&[]).is_none());
+    }
+}

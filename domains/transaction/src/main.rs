@@ -1,0 +1,17 @@
+//! The process of the transaction domain.
+
+use std::process::ExitCode;
+
+use transaction::settings::Settings;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Settings::read(|name| std::env::var(name).ok()) {
+        Ok(settings) => mesh_runtime::run(transaction::domain(settings)).await,
+        Err(error) => {
+            // The host, which sets logging up, has not been started.
+            eprintln!("{}: {error}", env!("CARGO_PKG_NAME"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Fetch: whole batches as they are stored, with a long poll.
+//!
+//! There are no incremental fetch sessions: a client that asks for one is answered with
+//! session id 0, which tells it to send full requests (KIP-227).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use tokio::time::Instant;
+
+use crate::log::{Partition, Waiter};
+use crate::shared::Shared;
+use crate::topics::Topic;
+
+/// Since this version topics are named by their id.
+const TOPIC_ID_SINCE: i16 = 13;
+/// The session epochs that go with session id 0: none, and the first of a new one.
+const SESSIONLESS: i32 = -1;
+const NEW_SESSION: i32 = 0;
+const READ_COMMITTED: i8 = 1;
+
+type Found = Result<Arc<Partition>, ResponseError>;
+
+pub(super) async fn fetch(
+    shared: &Arc<Shared>,
+    version: i16,
+    request: FetchRequest,
+) -> (FetchResponse, Vec<Bytes>) {
+    if request.session_id != 0 || !matches!(request.session_epoch, SESSIONLESS | NEW_SESSION) {
+        let error = match request.session_id {
+            0 => ResponseError::InvalidFetchSessionEpoch,
+            _ => ResponseError::FetchSessionIdNotFound,
+        };
+        let response = FetchResponse::default().with_error_code(error.code());
+        return (response, Vec::new());
+    }
+    let found: Vec<Vec<Found>> = request
+        .topics
+        .iter()
+        .map(|asked| {
+            let topic = match version >= TOPIC_ID_SINCE {
+                true => shared
+                    .topics
+                    .by_id(asked.topic_id)
+                    .ok_or(ResponseError::UnknownTopicId),
+                false => shared
+                    .topics
+                    .by_name(&asked.topic)
+                    .ok_or(ResponseError::UnknownTopicOrPartition),
+            };
+            asked
+                .partitions
+                .iter()
+                .map(|partition| find(topic.clone(), partition))
+                .collect()
+        })
+        .collect();
+    let partitions: Vec<Arc<Partition>> = found
+        .iter()
+        .flatten()
+        .filter_map(|found| found.as_ref().ok().map(Arc::clone))
+        .collect();
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let deadline = Instant::now() + wait;
+    let wanted = u64::try_from(request.min_bytes).unwrap_or(0);
+    let shown = || -> u64 {
+        partitions
+            .iter()
+            .map(|partition| partition.shown_bytes())
+            .sum()
+    };
+    let mut waiter = None;
+    loop {
+        let before = shown();
+        let read = read(shared, &request, &found);
+        let enough = read.bytes >= wanted || read.failed || partitions.is_empty();
+        if enough || Instant::now() >= deadline || shared.stop.is_cancelled() {
+            shared.metrics.fetched_bytes.add(read.bytes);
+            return (
+                FetchResponse::default().with_responses(read.responses),
+                read.records,
+            );
+        }
+        let waiter = waiter.get_or_insert_with(|| Waiter::new(partitions.clone()));
+        // Reading again is worth it only when enough has come.
+        while read.bytes + (shown() - before) < wanted
+            && partitions.iter().all(|partition| partition.is_alive())
+        {
+            tokio::select! {
+                () = waiter.changed() => {}
+                () = tokio::time::sleep_until(deadline) => break,
+                () = shared.stop.cancelled() => break,
+            }
+        }
+    }
+}
+
+fn find(topic: Result<Arc<Topic>, ResponseError>, asked: &FetchPartition) -> Found {
+    let topic = topic?;
+    let partition = topic
+        .partition(asked.partition)
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    super::check_leader_epoch(asked.current_leader_epoch)?;
+    Ok(Arc::clone(partition))
+}
+
+struct Read {
+    responses: Vec<FetchableTopicResponse>,
+    records: Vec<Bytes>,
+    bytes: u64,
+    failed: bool,
+}
+
+fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0);
+    let mut left = limit.min(shared.config.max_fetch_bytes);
+    let mut read = Read {
+        responses: Vec::with_capacity(request.topics.len()),
+        records: Vec::new(),
+        bytes: 0,
+        failed: false,
+    };
+    for (topic, found) in request.topics.iter().zip(found) {
+        let mut partitions = Vec::with_capacity(found.len());
+        for (asked, found) in topic.partitions.iter().zip(found) {
+            let max = usize::try_from(asked.partition_max_bytes)
+                .unwrap_or(0)
+                .min(left);
+            // The very first batch is sent whatever its size, or a consumer would be stuck.
+            let at_least_one = read.bytes == 0;
+            let outcome = found.clone().and_then(|partition| {
+                let records = match max > 0 || at_least_one {
+                    true => partition.read(asked.fetch_offset, max, at_least_one),
+                    false => Ok(Bytes::new()),
+                };
+                records.map(|records| (partition, records))
+            });
+            partitions.push(match outcome {
+                Ok((partition, records)) => {
+                    left = left.saturating_sub(records.len());
+                    read.bytes += records.len() as u64;
+                    if !records.is_empty() {
+                        read.records.push(records.clone());
+                    }
+                    answer(request, asked, &partition).with_records(Some(records))
+                }
+                Err(error) => {
+                    read.failed = true;
+                    let data = match found {
+                        // Where the log begins and ends helps the client to start over.
+                        Ok(partition) => answer(request, asked, partition),
+                        Err(_) => PartitionData::default()
+                            .with_partition_index(asked.partition)
+                            .with_high_watermark(-1)
+                            .with_last_stable_offset(-1)
+                            .with_log_start_offset(-1),
+                    };
+                    data.with_error_code(error.code())
+                        .with_records(Some(Bytes::new()))
+                }
+            });
+        }
+        read.responses.push(
+            FetchableTopicResponse::default()
+                .with_topic(topic.topic.clone())
+                .with_topic_id(topic.topic_id)
+                .with_partitions(partitions),
+        );
+    }
+    read
+}
+
+fn answer(request: &FetchRequest, asked: &FetchPartition, partition: &Partition) -> PartitionData {
+    let high_watermark = partition.high_watermark();
+    PartitionData::default()
+        .with_partition_index(asked.partition)
+        .with_high_watermark(high_watermark)
+        .with_last_stable_offset(high_watermark)
+        .with_log_start_offset(partition.log_start())
+        .with_aborted_transactions((request.isolation_level == READ_COMMITTED).then(Vec::new))
+}

@@ -1,0 +1,133 @@
+//! Metadata: brokers, topics and partitions.
+
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::shared::{Caller, Shared};
+use crate::topic_config::TopicConfigs;
+use crate::topics::{NewTopic, Topic, check_name};
+
+/// Operations allowed on a topic as bits of Kafka's `AclOperation` codes: read, write,
+/// create, delete, alter, describe, describe configs, alter configs. Without access
+/// control everything is allowed.
+const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+/// On the cluster: create, alter, describe, cluster action, describe and alter configs,
+/// idempotent write.
+const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+
+pub(super) async fn metadata(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    version: i16,
+    request: MetadataRequest,
+) -> MetadataResponse {
+    let node = BrokerId(shared.config.node_id);
+    let with_operations = request.include_topic_authorized_operations;
+    let describe = |topic: &Topic| describe(topic, node, with_operations);
+    // In version 0 an empty list asks for all topics, later it asks for none.
+    let asked = match request.topics {
+        Some(topics) if version > 0 || !topics.is_empty() => Some(topics),
+        _ => None,
+    };
+    let topics = match asked {
+        None => shared
+            .topics
+            .all()
+            .iter()
+            .map(|topic| describe(topic))
+            .collect(),
+        Some(asked) => {
+            let create = request.allow_auto_topic_creation && shared.config.auto_create_topics;
+            let mut topics = Vec::with_capacity(asked.len());
+            for wanted in asked {
+                topics.push(match find(shared, &wanted, create).await {
+                    Ok(topic) => describe(&topic),
+                    Err(error) => MetadataResponseTopic::default()
+                        .with_error_code(error.code())
+                        .with_topic_id(wanted.topic_id)
+                        // Before version 12 the name cannot be absent.
+                        .with_name(wanted.name.or((version < 12).then(TopicName::default))),
+                });
+            }
+            topics
+        }
+    };
+    let mut response = MetadataResponse::default()
+        .with_brokers(vec![
+            MetadataResponseBroker::default()
+                .with_node_id(node)
+                .with_host(caller.host.clone())
+                .with_port(caller.port),
+        ])
+        .with_cluster_id(Some(StrBytes::from_string(
+            shared.topics.cluster_id().to_owned(),
+        )))
+        .with_controller_id(node)
+        .with_topics(topics);
+    if request.include_cluster_authorized_operations {
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+    }
+    response
+}
+
+async fn find(
+    shared: &Arc<Shared>,
+    wanted: &MetadataRequestTopic,
+    create: bool,
+) -> Result<Arc<Topic>, ResponseError> {
+    let Some(name) = &wanted.name else {
+        return shared
+            .topics
+            .by_id(wanted.topic_id)
+            .ok_or(ResponseError::UnknownTopicId);
+    };
+    if let Some(topic) = shared.topics.by_name(name) {
+        return Ok(topic);
+    }
+    check_name(name).map_err(|(error, _)| error)?;
+    if !create {
+        return Err(ResponseError::UnknownTopicOrPartition);
+    }
+    let new = NewTopic {
+        name: name.to_string(),
+        partitions: shared.config.default_partitions,
+        configs: TopicConfigs::new(),
+    };
+    match shared.topics.create(new).await {
+        Ok(topic) => Ok(topic),
+        Err((ResponseError::TopicAlreadyExists, _)) => shared
+            .topics
+            .by_name(name)
+            .ok_or(ResponseError::UnknownTopicOrPartition),
+        Err((error, _)) => Err(error),
+    }
+}
+
+fn describe(topic: &Topic, node: BrokerId, with_operations: bool) -> MetadataResponseTopic {
+    let partitions = (0..)
+        .zip(&topic.partitions)
+        .map(|(index, _)| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_leader_id(node)
+                .with_leader_epoch(0)
+                .with_replica_nodes(vec![node])
+                .with_isr_nodes(vec![node])
+        })
+        .collect();
+    let mut described = MetadataResponseTopic::default()
+        .with_name(Some(topic.name.clone()))
+        .with_topic_id(topic.id)
+        .with_partitions(partitions);
+    if with_operations {
+        described.topic_authorized_operations = TOPIC_OPERATIONS;
+    }
+    described
+}

@@ -1,0 +1,187 @@
+//! Produce: batches are stored in the order of requests; the answer waits for the flush
+//! policy without holding up the next request.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+
+use super::{Head, Outcome, Refused, finish, text};
+use crate::log::{Appended, Partition, validate};
+use crate::shared::Shared;
+use crate::sync::now_ms;
+use crate::topics::Topic;
+
+/// Since this version topics are named by their id.
+const TOPIC_ID_SINCE: i16 = 13;
+
+type Failure = (ResponseError, Option<&'static str>);
+
+/// A stored batch that has not been acknowledged yet: its place in the response.
+struct Waiting {
+    topic: usize,
+    partition: usize,
+    log: Arc<Partition>,
+    until: i64,
+}
+
+pub(super) async fn produce(
+    shared: &Arc<Shared>,
+    head: Head,
+    request: ProduceRequest,
+) -> Result<Outcome, Refused> {
+    let acks = request.acks;
+    let general = if !matches!(acks, -1..=1) {
+        Some((
+            ResponseError::InvalidRequiredAcks,
+            Some("acks is -1, 0 or 1"),
+        ))
+    } else if request.transactional_id.is_some() {
+        Some((
+            ResponseError::InvalidTxnState,
+            Some("this broker has no transactions"),
+        ))
+    } else {
+        None
+    };
+    let mut waiting = Vec::new();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    let mut failed = None;
+    for (topic_at, data) in request.topic_data.into_iter().enumerate() {
+        let topic = match head.version >= TOPIC_ID_SINCE {
+            true => shared
+                .topics
+                .by_id(data.topic_id)
+                .ok_or((ResponseError::UnknownTopicId, None)),
+            false => shared
+                .topics
+                .by_name(&data.name)
+                .ok_or((ResponseError::UnknownTopicOrPartition, None)),
+        };
+        let mut partitions = Vec::with_capacity(data.partition_data.len());
+        for (partition_at, data) in data.partition_data.into_iter().enumerate() {
+            let stored = match general {
+                Some(refusal) => Err(refusal),
+                None => topic
+                    .clone()
+                    .and_then(|topic| store(shared, &topic, data.index, data.records, acks, &head)),
+            };
+            let response = PartitionProduceResponse::default().with_index(data.index);
+            partitions.push(match stored {
+                Ok((log, appended)) => {
+                    let start = log.log_start();
+                    if log.high_watermark() < appended.acknowledged_at {
+                        waiting.push(Waiting {
+                            topic: topic_at,
+                            partition: partition_at,
+                            log,
+                            until: appended.acknowledged_at,
+                        });
+                    }
+                    response
+                        .with_base_offset(appended.base_offset)
+                        .with_log_append_time_ms(appended.log_append_time)
+                        .with_log_start_offset(start)
+                }
+                Err((error, why)) => {
+                    shared.metrics.refused_batches.add(1);
+                    failed = Some(error);
+                    refused(data.index, error, why)
+                }
+            });
+        }
+        responses.push(
+            TopicProduceResponse::default()
+                .with_name(data.name)
+                .with_topic_id(data.topic_id)
+                .with_partition_responses(partitions),
+        );
+    }
+    let mut response = ProduceResponse::default().with_responses(responses);
+    if acks == 0 {
+        return nothing(shared, waiting, failed);
+    }
+    if waiting.is_empty() {
+        return finish(&response, &head).map(Outcome::Reply);
+    }
+    Ok(Outcome::Later(Box::pin(async move {
+        let flushes = waiting
+            .iter()
+            .map(|batch| batch.log.wait_acknowledged(batch.until));
+        let outcomes = futures::future::join_all(flushes).await;
+        for (batch, outcome) in waiting.iter().zip(outcomes) {
+            if let Err(error) = outcome {
+                let place =
+                    &mut response.responses[batch.topic].partition_responses[batch.partition];
+                *place = refused(place.index, error, None);
+            }
+        }
+        finish(&response, &head)
+    })))
+}
+
+/// A client that wants no acknowledgement learns of an error by losing its connection.
+fn nothing(
+    shared: &Shared,
+    waiting: Vec<Waiting>,
+    failed: Option<ResponseError>,
+) -> Result<Outcome, Refused> {
+    if let Some(error) = failed {
+        return Err(format!("produce without acknowledgement failed: {error}"));
+    }
+    for batch in waiting {
+        shared.tasks.spawn(async move {
+            if let Err(error) = batch.log.wait_acknowledged(batch.until).await {
+                tracing::error!(%error, "an unacknowledged batch is not durable");
+            }
+        });
+    }
+    Ok(Outcome::Nothing)
+}
+
+fn refused(
+    index: i32,
+    error: ResponseError,
+    why: Option<&'static str>,
+) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(error.code())
+        .with_error_message(why.and_then(text))
+        .with_base_offset(-1)
+        .with_log_append_time_ms(-1)
+        .with_log_start_offset(-1)
+}
+
+fn store(
+    shared: &Shared,
+    topic: &Topic,
+    index: i32,
+    records: Option<Bytes>,
+    acks: i16,
+    head: &Head,
+) -> Result<(Arc<Partition>, Appended), Failure> {
+    let log = topic
+        .partition(index)
+        .ok_or((ResponseError::UnknownTopicOrPartition, None))?;
+    let settings = log.settings();
+    if acks == -1 && settings.min_insync_replicas > 1 {
+        let why = "min.insync.replicas asks for more replicas than the one there is";
+        return Err((ResponseError::NotEnoughReplicas, Some(why)));
+    }
+    let records = records.ok_or((ResponseError::InvalidRecord, Some("there are no records")))?;
+    let header = validate(&records, head.version, &settings, now_ms())
+        .map_err(|(error, why)| (error, Some(why)))?;
+    let appended = log
+        .append(&records, &header)
+        .map_err(|error| (error, None))?;
+    let metrics = &shared.metrics;
+    metrics.produced_batches.add(1);
+    metrics
+        .produced_records
+        .add(u64::try_from(header.record_count).unwrap_or(0));
+    metrics.produced_bytes.add(records.len() as u64);
+    Ok((Arc::clone(log), appended))
+}

@@ -1,0 +1,135 @@
+//! Making a partition durable.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use kafka_protocol::ResponseError;
+
+use super::partition::Partition;
+use super::recovery;
+use crate::files;
+use crate::sync::{lock, now_ms, read};
+
+impl Partition {
+    /// Returns when all before `offset` may be acknowledged.
+    pub(crate) async fn wait_acknowledged(
+        self: &Arc<Self>,
+        offset: i64,
+    ) -> Result<(), ResponseError> {
+        if self.high_watermark() >= offset {
+            return Ok(());
+        }
+        self.flush(offset).await
+    }
+
+    /// Makes all before `offset` durable. Those who come while a flush runs wait for the
+    /// next one together: that groups the fsyncs.
+    pub(crate) async fn flush(self: &Arc<Self>, offset: i64) -> Result<(), ResponseError> {
+        while self.flushed.load(Ordering::Acquire) < offset {
+            let turn = self.flushing.lock().await;
+            if self.flushed.load(Ordering::Acquire) >= offset {
+                break;
+            }
+            if self.failed.load(Ordering::Acquire) {
+                return Err(ResponseError::KafkaStorageError);
+            }
+            let partition = Arc::clone(self);
+            let flushed = tokio::task::spawn_blocking(move || partition.flush_now()).await;
+            drop(turn);
+            match flushed {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(stopped) => {
+                    tracing::error!(error = %stopped, "a flush did not end");
+                    return Err(ResponseError::KafkaStorageError);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes what is there, if there is anything, or only full segments.
+    pub(crate) async fn flush_pending(
+        self: &Arc<Self>,
+        only_sealed: bool,
+    ) -> Result<(), ResponseError> {
+        let (next_offset, sealed) = {
+            let writer = lock(&self.writer);
+            (writer.next_offset, !writer.sealed.is_empty())
+        };
+        if self.failed.load(Ordering::Acquire) || !self.is_alive() || (only_sealed && !sealed) {
+            return Ok(());
+        }
+        self.flush(next_offset).await
+    }
+
+    /// Syncs sealed segments, their indexes and the active segment. After a failed fsync
+    /// the kernel may have dropped the pages, so the partition takes no more appends until
+    /// the broker has been started again and has looked at what is there.
+    fn flush_now(&self) -> Result<(), ResponseError> {
+        let (upto, appended, sealed, active) = {
+            let mut writer = lock(&self.writer);
+            (
+                writer.next_offset,
+                self.appended_bytes.load(Ordering::Acquire),
+                std::mem::take(&mut writer.sealed),
+                Arc::clone(&writer.active),
+            )
+        };
+        // Held to the end: a deletion renames the folder only between flushes, so that no
+        // file of this partition can end up in a new topic of the same name.
+        let dir = read(&self.dir);
+        if !self.is_alive() {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        let synced = (|| -> io::Result<()> {
+            for (segment, end, producers) in &sealed {
+                segment.sync()?;
+                segment.save_index(true)?;
+                recovery::save_producers(&dir, *end, producers)?;
+            }
+            if !sealed.is_empty() {
+                files::sync_dir(&dir)?;
+            }
+            active.sync()?;
+            if !sealed.is_empty() {
+                recovery::save_recovery_point(&dir, active.base())?;
+            }
+            Ok(())
+        })();
+        drop(dir);
+        if let Err(error) = synced {
+            self.failed.store(true, Ordering::Release);
+            return Err(self.storage_error("fsync", &error));
+        }
+        self.flushed.fetch_max(upto, Ordering::AcqRel);
+        if self.settings().durable_before_ack {
+            self.shown_bytes.fetch_max(appended, Ordering::AcqRel);
+            self.high_watermark.fetch_max(upto, Ordering::AcqRel);
+            self.waiters.wake();
+        }
+        Ok(())
+    }
+
+    /// Flushes and writes all that makes the next start quick.
+    pub(crate) async fn close(self: &Arc<Self>) -> Result<(), ResponseError> {
+        let next_offset = lock(&self.writer).next_offset;
+        self.flush(next_offset).await?;
+        let mut writer = lock(&self.writer);
+        if writer.saved_at == Some(writer.next_offset) {
+            return Ok(());
+        }
+        let settings = self.settings();
+        writer
+            .producers
+            .expire(now_ms(), settings.producer_expiry_ms);
+        let dir = read(&self.dir);
+        writer
+            .active
+            .save_index(false)
+            .and_then(|()| recovery::save_producers(&dir, writer.next_offset, &writer.producers))
+            .and_then(|()| recovery::save_recovery_point(&dir, writer.next_offset))
+            .map_err(|error| self.storage_error("close", &error))
+    }
+}

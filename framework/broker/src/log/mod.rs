@@ -1,0 +1,20 @@
+//! The log of one partition: segments, indexes, producer state, recovery.
+
+pub(crate) mod batch;
+mod flush;
+mod index;
+mod partition;
+mod producers;
+mod read;
+mod read_by_time;
+mod records;
+mod recovery;
+mod segment;
+mod validate;
+mod waiters;
+
+pub(crate) use partition::{Appended, LEADER_EPOCH, LogSettings, Partition, TimestampType};
+pub(crate) use records::TimedOffset;
+pub(crate) use segment::MAX_SEGMENT_BYTES;
+pub(crate) use validate::validate;
+pub(crate) use waiters::Waiter;

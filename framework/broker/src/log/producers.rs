@@ -1,0 +1,183 @@
+//! What a partition remembers of idempotent producers: for each producer id its epoch and
+//! its last five batches, so that a batch sent twice is stored once (KIP-98, KIP-360).
+
+use std::collections::{HashMap, VecDeque};
+
+use kafka_protocol::ResponseError;
+use serde::{Deserialize, Serialize};
+
+use super::batch::BatchHeader;
+
+/// Batches remembered for each producer; a client has at most five in flight.
+const REMEMBERED: usize = 5;
+
+/// One remembered batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Remembered {
+    pub(crate) first_sequence: i32,
+    pub(crate) last_sequence: i32,
+    pub(crate) base_offset: i64,
+    pub(crate) timestamp: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Producer {
+    epoch: i16,
+    last_seen_ms: i64,
+    batches: VecDeque<Remembered>,
+}
+
+/// What is to be done with a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Append,
+    /// It is stored already: acknowledge it with the offset it has.
+    Duplicate(Remembered),
+}
+
+/// The producers of one partition.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Producers {
+    by_id: HashMap<i64, Producer>,
+}
+
+impl Producers {
+    /// Checks epoch and sequence of a batch as Kafka 2.5 and later do.
+    pub(crate) fn check(&self, header: &BatchHeader) -> Result<Verdict, ResponseError> {
+        let Some(known) = self.by_id.get(&header.producer_id) else {
+            // A producer that is not known (any more) may begin with any sequence: its
+            // state may have expired while the client went on counting (KIP-360).
+            return Ok(Verdict::Append);
+        };
+        if header.producer_epoch < known.epoch {
+            return Err(ResponseError::InvalidProducerEpoch);
+        }
+        if header.producer_epoch > known.epoch {
+            return match header.base_sequence {
+                0 => Ok(Verdict::Append),
+                _ => Err(ResponseError::OutOfOrderSequenceNumber),
+            };
+        }
+        let last_sequence = header.last_sequence();
+        let twin = known.batches.iter().find(|batch| {
+            batch.first_sequence == header.base_sequence && batch.last_sequence == last_sequence
+        });
+        if let Some(twin) = twin {
+            return Ok(Verdict::Duplicate(*twin));
+        }
+        let expected = known.batches.back().map(|last| match last.last_sequence {
+            i32::MAX => 0,
+            sequence => sequence + 1,
+        });
+        match expected {
+            Some(expected) if expected != header.base_sequence => {
+                Err(ResponseError::OutOfOrderSequenceNumber)
+            }
+            _ => Ok(Verdict::Append),
+        }
+    }
+
+    /// Remembers a batch that has been stored.
+    pub(crate) fn record(&mut self, header: &BatchHeader, now_ms: i64) {
+        if header.producer_id < 0 || header.is_control() {
+            return;
+        }
+        let producer = self
+            .by_id
+            .entry(header.producer_id)
+            .or_insert_with(|| Producer {
+                epoch: header.producer_epoch,
+                last_seen_ms: now_ms,
+                batches: VecDeque::with_capacity(REMEMBERED),
+            });
+        if producer.epoch != header.producer_epoch {
+            producer.epoch = header.producer_epoch;
+            producer.batches.clear();
+        }
+        if producer.batches.len() == REMEMBERED {
+            producer.batches.pop_front();
+        }
+        producer.last_seen_ms = now_ms;
+        producer.batches.push_back(Remembered {
+            first_sequence: header.base_sequence,
+            last_sequence: header.last_sequence(),
+            base_offset: header.base_offset,
+            timestamp: header.max_timestamp,
+        });
+    }
+
+    /// Forgets producers that have been silent for longer than `expiry_ms`.
+    pub(crate) fn expire(&mut self, now_ms: i64, expiry_ms: i64) {
+        self.by_id
+            .retain(|_, producer| now_ms.saturating_sub(producer.last_seen_ms) <= expiry_ms);
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn batch(epoch: i16, first: i32, count: i32, base_offset: i64) -> BatchHeader {
+        BatchHeader {
+            base_offset,
+            batch_length: 0,
+            magic: 2,
+            crc: 0,
+            attributes: 0,
+            last_offset_delta: count - 1,
+            base_timestamp: 0,
+            max_timestamp: 0,
+            producer_id: 7,
+            producer_epoch: epoch,
+            base_sequence: first,
+            record_count: count,
+        }
+    }
+
+    #[test]
+    fn sequences_are_judged_as_kafka_does() {
+        let mut producers = Producers::default();
+        for at in 0..7 {
+            let next = batch(1, at * 10, 10, i64::from(at) * 10);
+            assert_eq!(producers.check(&next), Ok(Verdict::Append), "batch {at}");
+            producers.record(&next, 1);
+        }
+        let check = |header: BatchHeader| producers.check(&header);
+        // The five last are known again, with the offset they have.
+        match check(batch(1, 20, 10, 0)) {
+            Ok(Verdict::Duplicate(twin)) => assert_eq!(twin.base_offset, 20),
+            other => panic!("{other:?}"),
+        }
+        let out_of_order = Err(ResponseError::OutOfOrderSequenceNumber);
+        assert_eq!(check(batch(1, 10, 10, 0)), out_of_order, "older than five");
+        assert_eq!(check(batch(1, 80, 1, 0)), out_of_order, "a gap");
+        assert_eq!(check(batch(1, 60, 5, 0)), out_of_order, "half a duplicate");
+        assert_eq!(check(batch(1, 70, 1, 0)), Ok(Verdict::Append));
+        assert_eq!(
+            check(batch(0, 70, 1, 0)),
+            Err(ResponseError::InvalidProducerEpoch)
+        );
+        assert_eq!(
+            check(batch(2, 0, 1, 0)),
+            Ok(Verdict::Append),
+            "a new epoch begins at 0"
+        );
+        assert_eq!(check(batch(2, 70, 1, 0)), out_of_order);
+    }
+
+    #[test]
+    fn silent_producers_are_forgotten() {
+        let mut producers = Producers::default();
+        producers.record(&batch(0, 0, 1, 0), 1_000);
+        producers.expire(1_500, 1_000);
+        assert_eq!(producers.len(), 1);
+        producers.expire(2_001, 1_000);
+        assert_eq!(producers.len(), 0);
+    }
+}

@@ -1,0 +1,168 @@
+//! Reading batches by offset.
+//!
+//! Reads are plain `pread`s on the thread of the request: of pages in memory they take
+//! microseconds, less than a hop to another thread and back, and the broker's runtime has
+//! threads to spare for the few that wait for the disk.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+
+use super::batch::{self, BatchHeader, HEADER_LEN};
+use super::partition::Partition;
+use super::segment::{Scanned, Segment};
+use crate::sync::read;
+
+impl Partition {
+    fn segment_at(&self, offset: i64) -> Option<(usize, Arc<Segment>)> {
+        let segments = read(&self.segments);
+        let after = segments.partition_point(|segment| segment.base() <= offset);
+        let at = after.checked_sub(1)?;
+        segments.get(at).map(|segment| (at, Arc::clone(segment)))
+    }
+
+    /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, but
+    /// at least one where `at_least_one` asks for it. Every batch's CRC is checked before
+    /// it is handed out; a bad one ends the answer, and is an error when it is the first.
+    pub(crate) fn read(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Bytes, ResponseError> {
+        if !self.is_alive() {
+            return Err(ResponseError::UnknownTopicOrPartition);
+        }
+        let high_watermark = self.high_watermark();
+        if offset < self.log_start() || offset > high_watermark {
+            // In durable mode a consumer may know of offsets that are not shown any more
+            // only after a crash, so there is nothing between the two to be lenient about.
+            return Err(ResponseError::OffsetOutOfRange);
+        }
+        if offset == high_watermark {
+            return Ok(Bytes::new());
+        }
+        let Some((mut at, mut segment)) = self.segment_at(offset) else {
+            return Err(ResponseError::OffsetOutOfRange);
+        };
+        loop {
+            match self.locate(&segment, offset)? {
+                Some(position) => {
+                    return self.batches(
+                        &segment,
+                        position,
+                        max_bytes,
+                        at_least_one,
+                        high_watermark,
+                    );
+                }
+                // Nothing at or after the offset here: the next segment begins behind it.
+                None => {
+                    at += 1;
+                    match read(&self.segments).get(at) {
+                        Some(next) => segment = Arc::clone(next),
+                        None => return Ok(Bytes::new()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The position of the first batch that ends at `offset` or later.
+    pub(super) fn locate(
+        &self,
+        segment: &Segment,
+        offset: i64,
+    ) -> Result<Option<u64>, ResponseError> {
+        let failed = |error| self.storage_error("read", &error);
+        let (position, exact) = segment.floor(offset).map_err(failed)?;
+        if exact == Some(offset) {
+            return Ok(Some(position));
+        }
+        let mut scanner = segment.scan(position, false);
+        loop {
+            match scanner.next().map_err(failed)? {
+                // The CRC does not cover the offset; but offsets have no gaps in a log that is
+                // never compacted, so a batch that begins too late shows that it is wrong.
+                Some(Scanned::Batch { header, position }) if header.base_offset > offset => {
+                    return Err(self.corrupt(segment, position, "the offset is out of line"));
+                }
+                Some(Scanned::Batch { header, position }) if header.last_offset() >= offset => {
+                    return Ok(Some(position));
+                }
+                Some(Scanned::Batch { .. }) => {}
+                Some(Scanned::Bad { position, why }) => {
+                    return Err(self.corrupt(segment, position, why));
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    pub(super) fn corrupt(
+        &self,
+        segment: &Segment,
+        position: u64,
+        why: &'static str,
+    ) -> ResponseError {
+        tracing::error!(
+            topic = %self.topic, partition = self.index, segment = segment.base(), position, why,
+            "corrupt batch, not served"
+        );
+        ResponseError::CorruptMessage
+    }
+
+    fn batches(
+        &self,
+        segment: &Segment,
+        position: u64,
+        max_bytes: usize,
+        at_least_one: bool,
+        high_watermark: i64,
+    ) -> Result<Bytes, ResponseError> {
+        let failed = |error| self.storage_error("read", &error);
+        let left = segment.len().saturating_sub(position);
+        let fits = |len: usize| (len as u64).min(left) as usize;
+        let mut bytes = segment
+            .read_at(position, fits(max_bytes.max(HEADER_LEN)))
+            .map_err(failed)?;
+        let mut good = 0;
+        let mut expected = None;
+        while let Some(header) = BatchHeader::parse(&bytes[good..]) {
+            let out_of_line = expected.is_some_and(|offset| header.base_offset != offset);
+            if !header.is_plausible()
+                || out_of_line
+                || header.total_len() as u64 > left - good as u64
+            {
+                if good == 0 {
+                    return Err(self.corrupt(segment, position, "the batch header is not one"));
+                }
+                break;
+            }
+            if header.last_offset() >= high_watermark {
+                break;
+            }
+            let total = header.total_len();
+            if good + total > bytes.len() || good + total > max_bytes {
+                if good > 0 || !at_least_one {
+                    break;
+                }
+                if total > bytes.len() {
+                    bytes = segment.read_at(position, total).map_err(failed)?;
+                }
+            }
+            if !batch::crc_matches(&bytes[good..good + total]) {
+                if good == 0 {
+                    return Err(self.corrupt(segment, position, "the CRC does not match"));
+                }
+                break;
+            }
+            good += total;
+            expected = Some(header.next_offset());
+        }
+        let mut bytes = Bytes::from(bytes);
+        bytes.truncate(good);
+        Ok(bytes)
+    }
+}

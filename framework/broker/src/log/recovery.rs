@@ -1,0 +1,399 @@
+//! Opening a partition: after a clean stop by its index files, after a crash by reading
+//! what may not have been synced.
+//!
+//! - A bad batch with nothing whole behind it is a torn tail: it is cut off and reported.
+//! - A bad batch with whole batches behind it is damage, not a torn write. Cutting there
+//!   would throw acknowledged records away, so it stays, is reported, and is never served:
+//!   a fetch of its offsets gets CORRUPT_MESSAGE, those before and behind it are read.
+//! - Nothing before the recovery point is ever cut: it had been synced.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mesh_core::{Error, ErrorKind};
+
+use super::partition::{LogSettings, Partition, Writer};
+use super::producers::Producers;
+use super::segment::{Scanned, Segment, SegmentIndex};
+use crate::files;
+use crate::report::{Finding, FindingKind};
+use crate::sync::now_ms;
+
+const RECOVERY_POINT: &str = "recovery-point";
+const SNAPSHOT: &str = "snapshot";
+/// Producer snapshots kept: the newest may be ahead of a log that lost its tail.
+const SNAPSHOTS_KEPT: usize = 2;
+
+/// What opening a partition has found.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) scanned_bytes: u64,
+}
+
+pub(super) fn save_recovery_point(dir: &Path, offset: i64) -> io::Result<()> {
+    files::write_atomic(&dir.join(RECOVERY_POINT), offset.to_string().as_bytes())
+}
+
+fn load_recovery_point(dir: &Path) -> io::Result<i64> {
+    let text = files::read_optional(&dir.join(RECOVERY_POINT))?;
+    // Without it everything is read again, which is slow and always right.
+    Ok(text
+        .and_then(|text| String::from_utf8(text).ok())
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0))
+}
+
+fn snapshot_path(dir: &Path, offset: i64) -> PathBuf {
+    dir.join(format!("{offset:020}.{SNAPSHOT}"))
+}
+
+/// Offsets in the names of files with this extension, in order.
+fn offsets_of(dir: &Path, extension: &str) -> io::Result<Vec<i64>> {
+    let mut offsets = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|found| found == extension)
+            && let Some(offset) = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .and_then(|stem| stem.parse::<i64>().ok())
+        {
+            offsets.push(offset);
+        }
+    }
+    offsets.sort_unstable();
+    Ok(offsets)
+}
+
+pub(super) fn save_producers(dir: &Path, offset: i64, producers: &Producers) -> io::Result<()> {
+    let bytes = serde_json::to_vec(producers).map_err(io::Error::other)?;
+    files::write_atomic(&snapshot_path(dir, offset), &bytes)?;
+    let snapshots = offsets_of(dir, SNAPSHOT)?;
+    let old = snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
+    for offset in &snapshots[..old] {
+        files::remove_optional(&snapshot_path(dir, *offset))?;
+    }
+    Ok(())
+}
+
+/// The newest readable snapshot that is not ahead of the log, and where it ends.
+fn load_producers(dir: &Path, next_offset: i64) -> io::Result<(Producers, Option<i64>)> {
+    for offset in offsets_of(dir, SNAPSHOT)?.into_iter().rev() {
+        if offset > next_offset {
+            files::remove_optional(&snapshot_path(dir, offset))?;
+            continue;
+        }
+        let bytes = fs::read(snapshot_path(dir, offset))?;
+        match serde_json::from_slice(&bytes) {
+            Ok(producers) => return Ok((producers, Some(offset))),
+            Err(error) => {
+                tracing::warn!(dir = %dir.display(), offset, %error, "producer snapshot is unreadable");
+            }
+        }
+    }
+    Ok((Producers::default(), None))
+}
+
+impl Partition {
+    /// Creates the folder of a new partition.
+    pub(crate) fn create(
+        topic: &str,
+        index: i32,
+        dir: &Path,
+        settings: LogSettings,
+    ) -> io::Result<Self> {
+        fs::create_dir(dir)?;
+        let active = Arc::new(Segment::create(dir, 0)?);
+        files::sync_dir(dir)?;
+        let writer = Writer {
+            next_offset: 0,
+            active: Arc::clone(&active),
+            producers: Producers::default(),
+            sealed: Vec::new(),
+            // An empty log needs no side files.
+            saved_at: Some(0),
+        };
+        Ok(Self::assemble(
+            topic,
+            index,
+            dir.to_owned(),
+            settings,
+            vec![active],
+            writer,
+        ))
+    }
+
+    /// Opens the folder of a partition; `clean` says that the broker was stopped in order.
+    pub(crate) fn open(
+        topic: &str,
+        index: i32,
+        dir: &Path,
+        settings: LogSettings,
+        clean: bool,
+    ) -> mesh_core::Result<(Self, Recovered)> {
+        let mut opening = Opening {
+            topic,
+            index,
+            dir,
+            settings,
+            recovered: Recovered::default(),
+            saved_at: None,
+        };
+        let partition = opening.open(clean).map_err(|error| {
+            let (kind, mend) = match error.kind() {
+                io::ErrorKind::StorageFull => {
+                    (ErrorKind::ResourceExhausted, "make some room on the disk")
+                }
+                io::ErrorKind::PermissionDenied => (
+                    ErrorKind::PermissionDenied,
+                    "give the process the right to read and write the folder",
+                ),
+                _ => (ErrorKind::Corrupt, "check the disk"),
+            };
+            Error::new(kind, "the log of a partition cannot be opened")
+                .with("topic", topic)
+                .with("partition", index)
+                .with("folder", dir.display())
+                .mend(mend)
+                .because(error)
+        })?;
+        Ok((partition, opening.recovered))
+    }
+}
+
+struct Opening<'a> {
+    topic: &'a str,
+    index: i32,
+    dir: &'a Path,
+    settings: LogSettings,
+    recovered: Recovered,
+    /// The end of the log, when all its side files are known to be right for it.
+    saved_at: Option<i64>,
+}
+
+impl Opening<'_> {
+    fn open(&mut self, clean: bool) -> io::Result<Partition> {
+        let bases = offsets_of(self.dir, "log")?;
+        let recovery_point = load_recovery_point(self.dir)?;
+        let mut segments = Vec::with_capacity(bases.len().max(1));
+        let mut next_offset = 0;
+        for (at, base) in bases.iter().enumerate() {
+            let segment = Segment::open(self.dir, *base)?;
+            next_offset = match bases.get(at + 1) {
+                Some(end) => {
+                    self.open_sealed(&segment, *end, recovery_point)?;
+                    *end
+                }
+                None => self.open_active(&segment, recovery_point, clean)?,
+            };
+            segments.push(Arc::new(segment));
+        }
+        if segments.is_empty() {
+            segments.push(Arc::new(Segment::create(self.dir, recovery_point)?));
+            next_offset = recovery_point;
+            files::sync_dir(self.dir)?;
+        }
+        let Some(active) = segments.last().map(Arc::clone) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        if !clean && next_offset != recovery_point {
+            save_recovery_point(self.dir, next_offset)?;
+        }
+        let producers = self.producers(&segments, next_offset)?;
+        let writer = Writer {
+            next_offset,
+            active,
+            producers,
+            sealed: Vec::new(),
+            saved_at: self.saved_at,
+        };
+        Ok(Partition::assemble(
+            self.topic,
+            self.index,
+            self.dir.to_owned(),
+            self.settings,
+            segments,
+            writer,
+        ))
+    }
+
+    fn open_sealed(&mut self, segment: &Segment, end: i64, recovery_point: i64) -> io::Result<()> {
+        if end <= recovery_point && segment.load_index(false)? {
+            return Ok(());
+        }
+        self.rebuild(segment, Some(end), recovery_point)?;
+        segment.sync()?;
+        segment.save_index(true)
+    }
+
+    fn open_active(
+        &mut self,
+        segment: &Segment,
+        recovery_point: i64,
+        clean: bool,
+    ) -> io::Result<i64> {
+        if clean
+            && segment.load_index(true)?
+            && let Some(next_offset) = end_of(segment)?
+            && next_offset == recovery_point
+        {
+            self.saved_at = Some(next_offset);
+            return Ok(next_offset);
+        }
+        let next_offset = self.rebuild(segment, None, recovery_point)?;
+        if segment.len() > 0 {
+            segment.sync()?;
+        }
+        Ok(next_offset)
+    }
+
+    /// Reads a whole segment, rebuilds its index and deals with what is bad in it. `end`
+    /// is the base of the next segment, if there is one. Returns the next offset.
+    fn rebuild(
+        &mut self,
+        segment: &Segment,
+        end: Option<i64>,
+        recovery_point: i64,
+    ) -> io::Result<i64> {
+        let mut index = SegmentIndex::empty();
+        let mut expected = segment.base();
+        let mut after_damage = None;
+        let mut scanner = segment.scan(0, true);
+        self.recovered.scanned_bytes += segment.len();
+        while let Some(scanned) = scanner.next()? {
+            let (bad_at, why) = match scanned {
+                Scanned::Batch { header, position }
+                    if header.base_offset == expected || after_damage.is_some() =>
+                {
+                    if let Some((from, why, first)) = after_damage.take() {
+                        self.damaged(first, header.base_offset, position - from, why);
+                    }
+                    let force = position > 0 && header.base_offset != expected;
+                    index.note(
+                        segment.base(),
+                        &header,
+                        position,
+                        self.settings.index_interval_bytes,
+                        force,
+                    );
+                    expected = header.next_offset();
+                    continue;
+                }
+                Scanned::Batch { position, .. } => (position, "the offset is out of line"),
+                Scanned::Bad { position, why } => (position, why),
+            };
+            if scanner.resync(bad_at, expected)? {
+                after_damage = Some((bad_at, why, expected));
+                continue;
+            }
+            let bytes = segment.len() - bad_at;
+            let known = end.unwrap_or(recovery_point);
+            if known > expected {
+                // It had been synced, or later segments follow: damage at the end.
+                self.damaged(expected, known, bytes, why);
+                expected = known;
+            } else {
+                segment.truncate(bad_at)?;
+                self.report(FindingKind::TornTail, expected, expected, bytes, why);
+            }
+            break;
+        }
+        if end.is_none() && recovery_point > expected {
+            self.damaged(
+                expected,
+                recovery_point,
+                0,
+                "the file ends before its synced end",
+            );
+            expected = recovery_point;
+        }
+        segment.set_index(index);
+        Ok(expected)
+    }
+
+    fn damaged(&mut self, first: i64, end: i64, bytes: u64, why: &'static str) {
+        self.report(FindingKind::Damaged, first, end, bytes, why);
+    }
+
+    fn report(
+        &mut self,
+        kind: FindingKind,
+        first_offset: i64,
+        end_offset: i64,
+        bytes: u64,
+        why: &'static str,
+    ) {
+        let finding = Finding {
+            topic: self.topic.to_owned(),
+            partition: self.index,
+            kind,
+            first_offset,
+            end_offset,
+            bytes,
+            why,
+        };
+        tracing::warn!(
+            topic = self.topic,
+            partition = self.index,
+            ?kind,
+            first_offset,
+            end_offset,
+            bytes,
+            why,
+            "recovery found a fault in a log"
+        );
+        self.recovered.findings.push(finding);
+    }
+
+    /// Producer state: the newest snapshot and the batches behind it.
+    fn producers(&self, segments: &[Arc<Segment>], next_offset: i64) -> io::Result<Producers> {
+        let (mut producers, snapshot) = load_producers(self.dir, next_offset)?;
+        let from = snapshot.unwrap_or(0);
+        for (at, segment) in segments.iter().enumerate() {
+            let end = segments.get(at + 1).map_or(next_offset, |next| next.base());
+            if end <= from {
+                continue;
+            }
+            let (position, _) = segment.floor(from)?;
+            let mut scanner = segment.scan(position, false);
+            let mut expected = segment.base();
+            while let Some(scanned) = scanner.next()? {
+                match scanned {
+                    Scanned::Batch { header, .. } => {
+                        expected = header.next_offset();
+                        if header.base_offset >= from {
+                            // Record time may be far from now; forgetting too early would let a
+                            // retried batch in twice, so its age counts from this start.
+                            producers.record(&header, now_ms());
+                        }
+                    }
+                    Scanned::Bad { position, .. } => {
+                        if !scanner.resync(position, expected)? {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        producers.expire(now_ms(), self.settings.producer_expiry_ms);
+        Ok(producers)
+    }
+}
+
+/// The next offset after the last batch, found from the last index entry on; `None` when
+/// the file does not end with a whole batch.
+fn end_of(segment: &Segment) -> io::Result<Option<i64>> {
+    let (position, _) = segment.floor(i64::MAX)?;
+    let mut next_offset = segment.base();
+    let mut scanner = segment.scan(position, false);
+    while let Some(scanned) = scanner.next()? {
+        match scanned {
+            Scanned::Batch { header, .. } => next_offset = header.next_offset(),
+            Scanned::Bad { .. } => return Ok(None),
+        }
+    }
+    Ok(Some(next_offset))
+}

@@ -1,0 +1,63 @@
+//! What all connections share.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use kafka_protocol::protocol::StrBytes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::BrokerConfig;
+use crate::group::{Coordinator, Offsets};
+use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::producer_ids::ProducerIds;
+use crate::topics::Topics;
+
+/// The state of a running broker.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Arc<BrokerConfig>,
+    pub(crate) topics: Arc<Topics>,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) offsets: Arc<Offsets>,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) metrics: Metrics,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    /// Locked as long as the broker lives.
+    pub(crate) lock_file: File,
+}
+
+impl Shared {
+    pub(crate) fn snapshot(&self) -> MetricsSnapshot {
+        let metrics = &self.metrics;
+        let topics = self.topics.all();
+        let partitions = || topics.iter().flat_map(|topic| &topic.partitions);
+        MetricsSnapshot {
+            connections: metrics.connections.get(),
+            refused_connections: metrics.refused_connections.get(),
+            malformed_requests: metrics.malformed_requests.get(),
+            bytes_in: metrics.bytes_in.get(),
+            bytes_out: metrics.bytes_out.get(),
+            produced_batches: metrics.produced_batches.get(),
+            produced_records: metrics.produced_records.get(),
+            produced_bytes: metrics.produced_bytes.get(),
+            refused_batches: metrics.refused_batches.get(),
+            fetched_bytes: metrics.fetched_bytes.get(),
+            requests: metrics.requests(),
+            active_groups: self.coordinator.active() as u64,
+            topics: topics.len() as u64,
+            partitions: partitions().count() as u64,
+            log_bytes: partitions().map(|partition| partition.size()).sum(),
+        }
+    }
+}
+
+/// Who sent a request, and how it reached us.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) client_id: StrBytes,
+    /// Where clients shall connect to.
+    pub(crate) host: StrBytes,
+    pub(crate) port: i32,
+}

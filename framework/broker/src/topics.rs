@@ -1,0 +1,411 @@
+//! The topics of the broker and their durable list.
+//!
+//! `topics.json` is the truth, replaced as a whole. A topic exists once it is in there, its
+//! folders were made before; a deleted topic's folders are renamed first (the new name
+//! carries the topic's id), so that a crash in between leaves a deletion that the next
+//! start completes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TopicName;
+use kafka_protocol::protocol::StrBytes;
+use mesh_core::{Error, ErrorKind};
+use uuid::Uuid;
+
+use crate::config::BrokerConfig;
+use crate::files;
+use crate::log::Partition;
+use crate::report::RecoveryReport;
+use crate::sync::{read, write};
+use crate::topic_config::{TopicConfigs, log_settings};
+use crate::topic_folders::{
+    Stored, StoredTopic, deleted_dir, finish_deletions, has_data, remove_leftovers,
+};
+
+const FILE: &str = "topics.json";
+const FOLDER: &str = "topics";
+const MAX_NAME_LEN: usize = 249;
+
+/// A topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: TopicName,
+    pub(crate) id: Uuid,
+    pub(crate) partitions: Vec<Arc<Partition>>,
+    pub(crate) configs: TopicConfigs,
+}
+
+impl Topic {
+    pub(crate) fn partition(&self, index: i32) -> Option<&Arc<Partition>> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+}
+
+#[derive(Debug, Default, Clone)]
+struct Directory {
+    by_name: BTreeMap<String, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+impl Directory {
+    fn insert(&mut self, topic: Arc<Topic>) {
+        self.by_id.insert(topic.id, Arc::clone(&topic));
+        self.by_name.insert(topic.name.to_string(), topic);
+    }
+
+    fn partitions(&self) -> usize {
+        self.by_name
+            .values()
+            .map(|topic| topic.partitions.len())
+            .sum()
+    }
+}
+
+/// All topics.
+#[derive(Debug)]
+pub(crate) struct Topics {
+    config: Arc<BrokerConfig>,
+    cluster_id: String,
+    directory: RwLock<Arc<Directory>>,
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// What a new topic shall be.
+#[derive(Debug, Clone)]
+pub(crate) struct NewTopic {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    pub(crate) configs: TopicConfigs,
+}
+
+/// An error code and the sentence that goes with it.
+pub(crate) type Refusal = (ResponseError, String);
+
+/// Whether a name may be a topic's, as Kafka has it.
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    let refuse = |why: &str| Err((ResponseError::InvalidTopicException, why.to_owned()));
+    if name.is_empty() {
+        return refuse("a topic name is not empty");
+    }
+    if name == "." || name == ".." {
+        return refuse("a topic name is not . or ..");
+    }
+    if name.len() > MAX_NAME_LEN {
+        return refuse("a topic name has at most 249 characters");
+    }
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !name.bytes().all(legal) {
+        return refuse("a topic name has only letters, digits, '.', '_' and '-'");
+    }
+    Ok(())
+}
+
+fn partition_dir(data_dir: &Path, topic: &str, partition: usize) -> PathBuf {
+    data_dir.join(FOLDER).join(format!("{topic}-{partition}"))
+}
+
+impl Topics {
+    /// Reads the list and opens every partition.
+    pub(crate) fn open(
+        config: Arc<BrokerConfig>,
+        clean: bool,
+        report: &mut RecoveryReport,
+    ) -> mesh_core::Result<Self> {
+        let folder = config.data_dir.join(FOLDER);
+        let failed = |error: io::Error| {
+            Error::new(
+                ErrorKind::FailedPrecondition,
+                "the data folder cannot be used",
+            )
+            .with("folder", config.data_dir.display())
+            .mend("give the process the right to read and write there")
+            .because(error)
+        };
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let path = config.data_dir.join(FILE);
+        let mut stored = match files::read_optional(&path).map_err(failed)? {
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                Error::new(ErrorKind::Corrupt, "the list of topics cannot be read")
+                    .with("file", path.display())
+                    .mend("restore the file from a backup; the records lie beside it")
+                    .because(error)
+            })?,
+            None => {
+                if has_data(&folder).map_err(failed)? {
+                    return Err(Error::new(
+                        ErrorKind::Corrupt,
+                        "there are partitions and no list of topics",
+                    )
+                    .with("file", path.display())
+                    .mend("restore the file from a backup, or take an empty data folder"));
+                }
+                Stored {
+                    version: 1,
+                    cluster_id: new_cluster_id(),
+                    topics: Vec::new(),
+                }
+            }
+        };
+        finish_deletions(&folder, &mut stored).map_err(failed)?;
+        remove_leftovers(&folder, &stored).map_err(failed)?;
+        let mut directory = Directory::default();
+        for topic in &stored.topics {
+            let settings = log_settings(&config, &topic.configs);
+            let mut partitions = Vec::new();
+            for index in 0..topic.partitions {
+                let dir = partition_dir(&config.data_dir, &topic.name, index as usize);
+                let (partition, recovered) =
+                    Partition::open(&topic.name, index, &dir, settings, clean)?;
+                report.scanned_bytes += recovered.scanned_bytes;
+                report.findings.extend(recovered.findings);
+                partitions.push(Arc::new(partition));
+            }
+            directory.insert(Arc::new(Topic {
+                name: TopicName(StrBytes::from_string(topic.name.clone())),
+                id: topic.id,
+                partitions,
+                configs: topic.configs.clone(),
+            }));
+        }
+        let topics = Self {
+            config,
+            cluster_id: stored.cluster_id,
+            directory: RwLock::new(Arc::new(directory)),
+            changing: tokio::sync::Mutex::new(()),
+        };
+        topics.save(&topics.snapshot()).map_err(|error| {
+            Error::new(
+                ErrorKind::FailedPrecondition,
+                "the list of topics cannot be written",
+            )
+            .with("file", path.display())
+            .mend("give the process the right to write there, and the disk some room")
+            .because(error)
+        })?;
+        Ok(topics)
+    }
+
+    pub(crate) fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    fn snapshot(&self) -> Arc<Directory> {
+        Arc::clone(&read(&self.directory))
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Topic>> {
+        read(&self.directory).by_name.get(name).map(Arc::clone)
+    }
+
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        read(&self.directory).by_id.get(&id).map(Arc::clone)
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        self.snapshot().by_name.values().map(Arc::clone).collect()
+    }
+
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
+        self.by_name(topic)?.partition(index).map(Arc::clone)
+    }
+
+    fn save(&self, directory: &Directory) -> io::Result<()> {
+        let stored = Stored {
+            version: 1,
+            cluster_id: self.cluster_id.clone(),
+            topics: directory
+                .by_name
+                .values()
+                .map(|topic| StoredTopic {
+                    name: topic.name.to_string(),
+                    id: topic.id,
+                    partitions: i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX),
+                    configs: topic.configs.clone(),
+                })
+                .collect(),
+        };
+        let bytes = serde_json::to_vec_pretty(&stored).map_err(io::Error::other)?;
+        files::write_atomic(&self.config.data_dir.join(FILE), &bytes)
+    }
+
+    /// Checks whether a topic could be created now.
+    pub(crate) fn check_new(&self, new: &NewTopic) -> Result<(), Refusal> {
+        check_name(&new.name)?;
+        let directory = self.snapshot();
+        if directory.by_name.contains_key(&new.name) {
+            return Err((
+                ResponseError::TopicAlreadyExists,
+                format!("topic '{}' already exists", new.name),
+            ));
+        }
+        // Kafka's metric names do not tell '.' from '_', so it refuses such neighbours.
+        let folded = new.name.replace('.', "_");
+        let twin = directory
+            .by_name
+            .keys()
+            .find(|name| name.replace('.', "_") == folded);
+        if let Some(twin) = twin {
+            return Err((
+                ResponseError::InvalidTopicException,
+                format!("topic '{}' collides with existing topic '{twin}'", new.name),
+            ));
+        }
+        let partitions = usize::try_from(new.partitions).unwrap_or(0);
+        if partitions == 0 {
+            return Err((
+                ResponseError::InvalidPartitions,
+                "number of partitions must be larger than 0".to_owned(),
+            ));
+        }
+        if directory.partitions().saturating_add(partitions) > self.config.max_partitions {
+            return Err((
+                ResponseError::InvalidPartitions,
+                format!(
+                    "this broker holds at most {} partitions",
+                    self.config.max_partitions
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Creates a topic, durably.
+    pub(crate) async fn create(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, Refusal> {
+        let turn = self.changing.lock().await;
+        self.check_new(&new)?;
+        let topics = Arc::clone(self);
+        let created = tokio::task::spawn_blocking(move || topics.create_now(&new)).await;
+        drop(turn);
+        match created {
+            Ok(Ok(topic)) => Ok(topic),
+            Ok(Err(error)) => Err(storage_refusal("create a topic", &error)),
+            Err(error) => Err(storage_refusal("create a topic", &io::Error::other(error))),
+        }
+    }
+
+    fn create_now(&self, new: &NewTopic) -> io::Result<Arc<Topic>> {
+        let settings = log_settings(&self.config, &new.configs);
+        let count = usize::try_from(new.partitions).unwrap_or(0);
+        let dirs: Vec<PathBuf> = (0..count)
+            .map(|index| partition_dir(&self.config.data_dir, &new.name, index))
+            .collect();
+        let made = (|| {
+            let mut partitions = Vec::with_capacity(dirs.len());
+            for (index, dir) in dirs.iter().enumerate() {
+                let index = i32::try_from(index).unwrap_or(i32::MAX);
+                partitions.push(Arc::new(Partition::create(
+                    &new.name, index, dir, settings,
+                )?));
+            }
+            files::sync_dir(&self.config.data_dir.join(FOLDER))?;
+            let topic = Arc::new(Topic {
+                name: TopicName(StrBytes::from_string(new.name.clone())),
+                id: Uuid::new_v4(),
+                partitions,
+                configs: new.configs.clone(),
+            });
+            let mut directory = (*self.snapshot()).clone();
+            directory.insert(Arc::clone(&topic));
+            self.save(&directory)?;
+            *write(&self.directory) = Arc::new(directory);
+            Ok(topic)
+        })();
+        if made.is_err() {
+            for dir in &dirs {
+                if let Err(error) = fs::remove_dir_all(dir)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    tracing::warn!(dir = %dir.display(), %error, "leftover of a failed creation");
+                }
+            }
+        }
+        made
+    }
+
+    /// Deletes a topic: gone for all clients when this returns, its files soon after.
+    pub(crate) async fn delete(self: &Arc<Self>, topic: Arc<Topic>) -> Result<(), Refusal> {
+        let turn = self.changing.lock().await;
+        if self.by_id(topic.id).is_none() {
+            return Err((
+                ResponseError::UnknownTopicOrPartition,
+                "the topic is not there".to_owned(),
+            ));
+        }
+        let topics = Arc::clone(self);
+        let deleted = tokio::task::spawn_blocking(move || topics.delete_now(&topic)).await;
+        drop(turn);
+        let folders = match deleted {
+            Ok(Ok(folders)) => folders,
+            Ok(Err(error)) => return Err(storage_refusal("delete a topic", &error)),
+            Err(error) => {
+                return Err(storage_refusal("delete a topic", &io::Error::other(error)));
+            }
+        };
+        tokio::task::spawn_blocking(move || {
+            for folder in folders {
+                if let Err(error) = fs::remove_dir_all(&folder) {
+                    tracing::warn!(dir = %folder.display(), %error, "cannot remove a deleted partition");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn delete_now(&self, topic: &Topic) -> io::Result<Vec<PathBuf>> {
+        let mut folders = Vec::with_capacity(topic.partitions.len());
+        for (index, partition) in topic.partitions.iter().enumerate() {
+            let dir = partition_dir(&self.config.data_dir, &topic.name, index);
+            let target = deleted_dir(&dir, topic.id);
+            partition.retire(&target)?;
+            folders.push(target);
+        }
+        files::sync_dir(&self.config.data_dir.join(FOLDER))?;
+        let mut directory = (*self.snapshot()).clone();
+        directory.by_name.remove(topic.name.as_str());
+        directory.by_id.remove(&topic.id);
+        self.save(&directory)?;
+        *write(&self.directory) = Arc::new(directory);
+        Ok(folders)
+    }
+}
+
+fn storage_refusal(what: &'static str, error: &io::Error) -> Refusal {
+    tracing::error!(%error, what, "storage error");
+    (
+        ResponseError::KafkaStorageError,
+        format!("cannot {what}: {}", error.kind()),
+    )
+}
+
+fn new_cluster_id() -> String {
+    // Kafka's are 22 characters of base64; any text without spaces will do for clients.
+    Uuid::new_v4().simple().to_string()[..22].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_kafkas_rules() {
+        let check = |name: &str, accepted: bool| {
+            assert_eq!(check_name(name).is_ok(), accepted, "{name}");
+        };
+        check("customer.profiles.v1", true);
+        check("a-b_c", true);
+        check("", false);
+        check(".", false);
+        check("..", false);
+        check("a b", false);
+        check("a/b", false);
+        check("ä", false);
+        check(&"x".repeat(249), true);
+        check(&"x".repeat(250), false);
+    }
+}

@@ -1,0 +1,17 @@
+//! The broker as its clients see it: librdkafka, and a raw client for errors and edges.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+mod configs;
+mod fetch;
+mod groups;
+mod idempotence;
+mod kill;
+mod list_offsets;
+mod produce;
+mod rdkafka_client;
+mod recovery;
+mod start;
+mod support;
+mod throughput;
+mod topics;
+mod wire;

@@ -1,0 +1,165 @@
+//! `mesh demo`: the platform and every domain of the workspace as processes of their own,
+//! a bank's data fed to them, and the flow watched until nothing is left to do.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use mesh_core::{Error, Result};
+
+use crate::platform::{make_directory, start_logging, stop_signal};
+use crate::ports::PlatformPorts;
+use crate::sql::Client;
+use crate::ui;
+
+mod bank;
+mod domains;
+mod folder;
+mod progress;
+mod status;
+mod summary;
+mod supervisor;
+
+use folder::DemoFolder;
+use supervisor::{Program, Supervisor};
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Directory of the PKDD'99 bank files (account.asc, client.asc, disp.asc, district.asc,
+    /// loan.asc, trans_*.gz); without it a small bank is made up
+    #[arg(long, value_name = "DIR")]
+    berka: Option<PathBuf>,
+    /// Customers of the made-up bank
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with = "berka")]
+    customers: u32,
+    /// Seed of the made-up bank: the same seed makes the same bank
+    #[arg(long, default_value_t = 1999, conflicts_with = "berka")]
+    seed: u64,
+    /// Directory of all that the demo stores
+    #[arg(long, env = "MESH_DATA_DIR", default_value = ".mesh/demo")]
+    data_dir: PathBuf,
+    /// Start from nothing: removes what an earlier demo left in the data directory
+    #[arg(long)]
+    fresh: bool,
+    /// End with code 0 when the flow is done, instead of staying up until Ctrl-C
+    #[arg(long)]
+    exit: bool,
+    #[command(flatten)]
+    ports: PlatformPorts,
+    /// First port of the domains' HTTP APIs (0: any free ports)
+    #[arg(long, env = "MESH_DOMAIN_PORT", default_value_t = 8100)]
+    domain_port: u16,
+    /// The workspace whose `domains/` are run
+    #[arg(long, default_value = ".")]
+    workspace: PathBuf,
+    /// Give up when the flow is not done after this many seconds
+    #[arg(long, default_value_t = 1800)]
+    timeout: u64,
+    /// Kill a process at a failpoint once: NAME=FAILPOINT
+    #[arg(long, hide = true, value_name = "NAME=FAILPOINT")]
+    failpoint: Vec<String>,
+}
+
+pub(crate) async fn run(args: DemoArgs) -> Result<()> {
+    start_logging("warn");
+    let started = Instant::now();
+    let failpoints = parse_failpoints(&args.failpoint)?;
+    let folder = DemoFolder::open(&args)?;
+    let source = folder.source()?;
+    let found = domains::find(&args.workspace)?;
+
+    ui::line(format!(
+        "{} {}",
+        ui::bold("Building"),
+        found
+            .iter()
+            .map(|domain| domain.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    ));
+    let programs = domains::build(&args.workspace, &found).await?;
+
+    let addresses = args.ports.resolve()?;
+    let apis = domains::claim_ports(args.ports.host, args.domain_port, &found)?;
+    let mut supervisor = Supervisor::new(folder.logs()?, folder.processes_file());
+    supervisor
+        .start(Program::platform(&args.ports.host, &addresses, &folder)?)
+        .await?;
+    // Whatever fails from here on, the processes end with us: they are killed on drop.
+    status::wait_for_platform(&addresses, &mut supervisor).await?;
+    for ((domain, program), api) in found.iter().zip(programs).zip(&apis) {
+        let mut program = Program::domain(domain, program, *api, &addresses, &folder, &source)?;
+        program.failpoint = failpoints
+            .iter()
+            .find(|(name, _)| *name == domain.name)
+            .map(|(_, failpoint)| failpoint.clone());
+        supervisor.start(program).await?;
+    }
+    ui::line(format!(
+        "{} Kafka {}, registry {}, catalog and SQL {}\n",
+        ui::bold("Running"),
+        addresses.bootstrap(),
+        addresses.registry_url(),
+        addresses.http_url(),
+    ));
+
+    let watched = progress::watch(
+        &found,
+        &apis,
+        &mut supervisor,
+        Duration::from_secs(args.timeout),
+    );
+    let stopped = tokio::select! {
+        outcome = watched => {
+            if let Err(error) = outcome {
+                supervisor.stop().await;
+                return Err(error);
+            }
+            false
+        }
+        signal = stop_signal() => {
+            signal?;
+            true
+        }
+    };
+    if !stopped {
+        let client = Client::new(&addresses.http_url(), "service:demo", "demonstration")?;
+        let told = summary::tell(&client, &addresses, &found, started.elapsed()).await;
+        if let Err(error) = told {
+            supervisor.stop().await;
+            return Err(error);
+        }
+        if !args.exit {
+            ui::line(ui::dim("The mesh stays up. Ctrl-C stops it."));
+            let outcome = tokio::select! {
+                signal = stop_signal() => signal,
+                failed = supervisor.watch() => Err(failed),
+            };
+            if outcome.is_err() {
+                supervisor.stop().await;
+                return outcome;
+            }
+        }
+    }
+    supervisor.stop().await;
+    Ok(())
+}
+
+fn parse_failpoints(texts: &[String]) -> Result<Vec<(String, String)>> {
+    texts
+        .iter()
+        .map(|text| {
+            text.split_once('=')
+                .map(|(name, failpoint)| (name.to_owned(), failpoint.to_owned()))
+                .ok_or_else(|| {
+                    Error::invalid("not a failpoint").mend("write --failpoint NAME=FAILPOINT")
+                })
+        })
+        .collect()
+}
+
+/// Makes `directory` under the demo's folder.
+fn make(directory: PathBuf) -> Result<PathBuf> {
+    make_directory(&directory, "--data-dir")?;
+    Ok(directory)
+}

@@ -1,0 +1,194 @@
+//! `mesh up`: broker, registry, catalog and SQL in one process.
+
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::routing::get;
+use clap::Args;
+use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
+use mesh_catalog::{Catalog, CatalogConfig};
+use mesh_core::{Error, Result};
+use mesh_query::{Engine, QueryConfig, query_router};
+use mesh_registry::{Registry, RegistryConfig};
+use mesh_stream::StreamConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::ports::{PlatformAddresses, PlatformPorts, taken};
+use crate::ui;
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    /// Directory of all that is stored; made if it is not there
+    #[arg(long, env = "MESH_DATA_DIR", default_value = ".mesh/platform")]
+    pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) ports: PlatformPorts,
+    /// When acknowledged records are forced to the disk: `always` (before the
+    /// acknowledgement), `os` (when the system likes), or a number of milliseconds
+    #[arg(long, env = "MESH_FLUSH", default_value = "1000", value_parser = flush_policy)]
+    pub(crate) flush: FlushPolicy,
+    /// Memory that all SQL queries together may use, in MiB
+    #[arg(long, env = "MESH_SQL_MEMORY_MIB", default_value_t = 512)]
+    pub(crate) sql_memory_mib: usize,
+}
+
+fn flush_policy(text: &str) -> std::result::Result<FlushPolicy, String> {
+    match text {
+        "always" => Ok(FlushPolicy::Always),
+        "os" => Ok(FlushPolicy::Os),
+        millis => match millis.parse::<u64>() {
+            Ok(millis) if millis > 0 => Ok(FlushPolicy::Interval(
+                std::time::Duration::from_millis(millis),
+            )),
+            _ => Err("write `always`, `os` or milliseconds, such as 1000".into()),
+        },
+    }
+}
+
+/// Makes `directory`, or says why it cannot be used.
+pub(crate) fn make_directory(directory: &Path, option: &str) -> Result<()> {
+    std::fs::create_dir_all(directory).map_err(|error| {
+        Error::invalid("the directory cannot be made")
+            .with("directory", directory.display())
+            .with("cause", error)
+            .mend(format!("choose one that can be written with {option} DIR"))
+    })
+}
+
+/// Logs to standard error, as `RUST_LOG` says, else warnings and what this program reports.
+pub(crate) fn start_logging(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+pub(crate) async fn up(args: UpArgs) -> Result<()> {
+    start_logging("info");
+    make_directory(&args.data_dir, "--data-dir")?;
+    let platform = Platform::start(&args).await?;
+    let addresses = &platform.addresses;
+    ui::line(format!(
+        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Data      {}\n{}",
+        ui::bold("The mesh is up."),
+        addresses.bootstrap(),
+        addresses.registry_url(),
+        addresses.http_url(),
+        addresses.http_url(),
+        args.data_dir.display(),
+        ui::dim("Ctrl-C stops it."),
+    ));
+    stop_signal().await?;
+    ui::line("stopping");
+    platform.stop().await
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(crate) async fn stop_signal() -> Result<()> {
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|error| Error::internal("signals cannot be received").because(error))?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// The running platform.
+struct Platform {
+    broker: Broker,
+    catalog: Catalog,
+    addresses: PlatformAddresses,
+    stop: CancellationToken,
+    servers: tokio::task::JoinSet<Result<()>>,
+}
+
+impl Platform {
+    async fn start(args: &UpArgs) -> Result<Self> {
+        let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
+        let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
+
+        let mut config = BrokerConfig::new(
+            args.data_dir.join("kafka"),
+            (args.ports.host, args.ports.kafka_port).into(),
+        );
+        config.flush = args.flush;
+        let broker = Broker::start(config).await?;
+        let addresses = PlatformAddresses {
+            kafka: broker.local_addr(),
+            registry: local(&registry_listener)?,
+            http: local(&http_listener)?,
+        };
+
+        let registry =
+            Registry::open(RegistryConfig::new(args.data_dir.join("registry.sqlite"))).await?;
+        let catalog = Catalog::open(CatalogConfig {
+            database: args.data_dir.join("catalog.sqlite"),
+        })
+        .await?;
+        let mut stream = StreamConfig::new(addresses.bootstrap(), addresses.registry_url());
+        stream.client_id = "mesh-sql".into();
+        let mut query = QueryConfig::new(stream, addresses.http_url());
+        query.memory_bytes = args.sql_memory_mib << 20;
+        let engine = Engine::new(query)?;
+
+        let stop = CancellationToken::new();
+        let mut servers = tokio::task::JoinSet::new();
+        servers.spawn(mesh_registry::serve(
+            registry,
+            registry_listener,
+            stop.clone().cancelled_owned(),
+        ));
+        let router = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .merge(catalog.router())
+            .merge(query_router(engine));
+        let stopped = stop.clone().cancelled_owned();
+        servers.spawn(async move {
+            axum::serve(http_listener, router)
+                .with_graceful_shutdown(stopped)
+                .await
+                .map_err(|error| Error::internal("the HTTP server failed").because(error))
+        });
+        Ok(Self {
+            broker,
+            catalog,
+            addresses,
+            stop,
+            servers,
+        })
+    }
+
+    async fn stop(mut self) -> Result<()> {
+        self.stop.cancel();
+        let drained = tokio::time::timeout(std::time::Duration::from_secs(10), async {
+            while let Some(ended) = self.servers.join_next().await {
+                ended.map_err(|error| Error::internal("a server panicked").because(error))??;
+            }
+            Ok::<(), Error>(())
+        });
+        match drained.await {
+            Ok(outcome) => outcome?,
+            // A client that keeps its request open must not keep the platform alive.
+            Err(_) => self.servers.abort_all(),
+        }
+        self.catalog.close().await;
+        self.broker.shutdown().await
+    }
+}
+
+fn local(listener: &TcpListener) -> Result<std::net::SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|error| Error::internal("a listener has no address").because(error))
+}
+
+async fn listen(ports: &PlatformPorts, port: u16, what: &str) -> Result<TcpListener> {
+    TcpListener::bind((ports.host, port))
+        .await
+        .map_err(|error| taken(ports.host, port, what, &format!("--{what}-port"), error))
+}

@@ -1,0 +1,401 @@
+//! A data contract (Bitol ODCS v3.2.0).
+
+use std::collections::BTreeMap;
+
+use semver::Version;
+use serde_json::Value as Json;
+
+use crate::diagnostic::Diagnostics;
+use crate::names::check_name;
+use crate::node::{Map, Reader};
+use crate::schema::{Retention, Schema, custom_properties, read_schema, refuse_unknown};
+
+/// A contract: what a product promises to those who read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contract {
+    /// The contract's id, unique in the mesh.
+    pub id: String,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Its semantic version.
+    pub version: Version,
+    /// `proposed`, `draft`, `active`, `deprecated` or `retired`.
+    pub status: String,
+    /// The domain that owns it.
+    pub domain: String,
+    /// The product's name, read from the topic.
+    pub product: String,
+    /// What it is for.
+    pub description: Description,
+    /// Free tags.
+    pub tags: Vec<String>,
+    /// The one record type.
+    pub schema: Schema,
+    /// Where the data stand.
+    pub servers: Vec<Server>,
+    /// Who answers for it.
+    pub team: Option<Team>,
+    /// Where to ask.
+    pub support: Vec<Support>,
+    /// Service levels.
+    pub service_levels: Vec<ServiceLevel>,
+    /// How long records are kept, from the service level `retention`.
+    pub retention: Retention,
+    /// The registry's compatibility level for the value subject.
+    pub compatibility: String,
+    /// `customProperties` that the framework gives no meaning, by name.
+    pub custom: BTreeMap<String, Json>,
+}
+
+/// Why the data exist and how they may be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description {
+    /// What they are for.
+    pub purpose: Option<String>,
+    /// What they are not good for.
+    pub limitations: Option<String>,
+    /// How to use them.
+    pub usage: Option<String>,
+}
+
+/// A Kafka cluster that carries the product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name.
+    pub server: String,
+    /// Its bootstrap address.
+    pub host: String,
+    /// What it is for, such as `prod`.
+    pub environment: Option<String>,
+    /// A word about it.
+    pub description: Option<String>,
+}
+
+/// The team that owns a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Team {
+    /// The team's name.
+    pub name: Option<String>,
+    /// What it does.
+    pub description: Option<String>,
+    /// Its members.
+    pub members: Vec<TeamMember>,
+}
+
+/// A member of a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamMember {
+    /// The user name or e-mail address.
+    pub username: String,
+    /// The name for people.
+    pub name: Option<String>,
+    /// `owner`, `steward`, …
+    pub role: Option<String>,
+}
+
+/// A channel for questions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Support {
+    /// The channel's name.
+    pub channel: String,
+    /// Its address.
+    pub url: Option<String>,
+    /// A word about it.
+    pub description: Option<String>,
+    /// `email`, `slack`, …
+    pub tool: Option<String>,
+}
+
+/// One promise of service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceLevel {
+    /// `retention`, `latency`, `availability`, …
+    pub property: String,
+    /// The promised value.
+    pub value: Json,
+    /// Its unit.
+    pub unit: Option<String>,
+    /// The column it is measured on.
+    pub element: Option<String>,
+    /// The promise in words.
+    pub description: Option<String>,
+}
+
+impl Contract {
+    /// Reads a contract from the text of the file called `file`.
+    ///
+    /// # Errors
+    /// Everything in the file that is wrong or not understood, with line, field and mend.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        let reader = Reader::new(file);
+        let contract = reader
+            .parse(text)
+            .and_then(|root| read(&reader.map(&root, "")?));
+        reader.finish(contract)
+    }
+}
+
+pub(crate) const STATUSES: [&str; 5] = ["proposed", "draft", "active", "deprecated", "retired"];
+
+pub(crate) fn read_version(map: &Map<'_>) -> Option<Version> {
+    let text = map.required_string("version")?;
+    match Version::parse(&text) {
+        Ok(version) if version.major >= 1 => Some(version),
+        _ => {
+            map.refuse(
+                "version",
+                format!("`{text}` is not a semantic version from 1.0.0"),
+                "write `version: \"1.0.0\"`",
+            );
+            None
+        }
+    }
+}
+
+pub(crate) fn read_domain(map: &Map<'_>) -> Option<String> {
+    let domain = map.required_string("domain")?;
+    if let Err((message, mend)) = check_name(&domain) {
+        map.refuse("domain", message, mend);
+    }
+    Some(domain)
+}
+
+pub(crate) fn read_description(map: &Map<'_>) -> Description {
+    let Some(child) = map.child("description") else {
+        map.refuse("description", "is missing", "say at least `purpose: …`");
+        return Description::default();
+    };
+    let description = Description {
+        purpose: child.required_string("purpose"),
+        limitations: child.string("limitations"),
+        usage: child.string("usage"),
+    };
+    child.finish();
+    description
+}
+
+pub(crate) fn read_team(map: &Map<'_>) -> Option<Team> {
+    let team = map.child("team")?;
+    let read = Team {
+        name: team.string("name"),
+        description: team.string("description"),
+        members: team
+            .maps("members")
+            .into_iter()
+            .filter_map(|member| {
+                let read = TeamMember {
+                    username: member.required_string("username").unwrap_or_default(),
+                    name: member.string("name"),
+                    role: member.string("role"),
+                };
+                member.finish();
+                (!read.username.is_empty()).then_some(read)
+            })
+            .collect(),
+    };
+    team.finish();
+    Some(read)
+}
+
+pub(crate) fn read_support(map: &Map<'_>) -> Vec<Support> {
+    map.maps("support")
+        .into_iter()
+        .filter_map(|item| {
+            let read = Support {
+                channel: item.required_string("channel").unwrap_or_default(),
+                url: item.string("url"),
+                description: item.string("description"),
+                tool: item.string("tool"),
+            };
+            item.finish();
+            (!read.channel.is_empty()).then_some(read)
+        })
+        .collect()
+}
+
+fn read_servers(map: &Map<'_>) -> Vec<Server> {
+    map.maps("servers")
+        .into_iter()
+        .filter_map(|item| {
+            let server = item.required_string("server");
+            item.one_of("type", &["kafka"]);
+            let host = item.required_string("host");
+            if item.node("format").is_some() {
+                item.one_of("format", &["avro"]);
+            } else {
+                item.refuse("format", "is missing", "write `format: avro`");
+            }
+            let read = Server {
+                server: server?,
+                host: host?,
+                environment: item.string("environment"),
+                description: item.string("description"),
+            };
+            item.finish();
+            Some(read)
+        })
+        .collect()
+}
+
+fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
+    let mut levels = Vec::new();
+    let mut retention = None;
+    for item in map.maps("slaProperties") {
+        let property = item.required_string("property").unwrap_or_default();
+        let Some(value) = item.node("value").map(|node| node.to_json()) else {
+            item.refuse("value", "is missing", "add the promised value");
+            continue;
+        };
+        let level = ServiceLevel {
+            unit: item.string("unit"),
+            element: item.string("element"),
+            description: item.string("description"),
+            property,
+            value,
+        };
+        item.finish();
+        if level.property == "retention" {
+            retention = read_retention(&item, &level);
+        }
+        levels.push(level);
+    }
+    if retention.is_none() {
+        map.refuse(
+            "slaProperties",
+            "the service level `retention` is missing or wrong",
+            "add `- property: retention` with `value: -1` (for ever), or a number and `unit: d`",
+        );
+    }
+    (levels, retention.unwrap_or(Retention::Unlimited))
+}
+
+fn read_retention(item: &Map<'_>, level: &ServiceLevel) -> Option<Retention> {
+    const DAY: i64 = 86_400_000;
+    let Some(value) = level.value.as_i64() else {
+        item.refuse(
+            "value",
+            "is not a whole number",
+            "write -1 or a positive number",
+        );
+        return None;
+    };
+    if value == -1 {
+        return Some(Retention::Unlimited);
+    }
+    let unit = match level.unit.as_deref() {
+        Some("d" | "day" | "days") => DAY,
+        Some("y" | "yr" | "year" | "years") => 365 * DAY,
+        Some("h" | "hour" | "hours") => 3_600_000,
+        _ => {
+            item.refuse("unit", "is missing or not understood", "write h, d or y");
+            return None;
+        }
+    };
+    match value.checked_mul(unit) {
+        Some(millis) if value > 0 => Some(Retention::Millis(millis)),
+        _ => {
+            item.refuse("value", "is out of range", "write -1 or a positive number");
+            None
+        }
+    }
+}
+
+const COMPATIBILITY: [&str; 7] = [
+    "BACKWARD",
+    "BACKWARD_TRANSITIVE",
+    "FORWARD",
+    "FORWARD_TRANSITIVE",
+    "FULL",
+    "FULL_TRANSITIVE",
+    "NONE",
+];
+
+fn read(map: &Map<'_>) -> Option<Contract> {
+    map.one_of("apiVersion", &["v3.2.0"]);
+    map.one_of("kind", &["DataContract"]);
+    let id = map.required_string("id");
+    let name = map.string("name");
+    let version = read_version(map);
+    let status = map.one_of("status", &STATUSES);
+    let domain = read_domain(map);
+    let tags = map.strings("tags");
+    let description = read_description(map);
+    let team = read_team(map);
+    let support = read_support(map);
+    let servers = read_servers(map);
+    let (service_levels, retention) = read_service_levels(map);
+    let mut custom = custom_properties(map);
+    let compatibility = match custom.remove("mesh.compatibility") {
+        None => "FULL_TRANSITIVE".to_owned(),
+        Some(Json::String(level)) if COMPATIBILITY.contains(&level.as_str()) => level,
+        Some(_) => {
+            map.refuse(
+                "customProperties",
+                "`mesh.compatibility` is not a compatibility level",
+                format!("write one of {}", crate::node::quoted(&COMPATIBILITY)),
+            );
+            String::new()
+        }
+    };
+    refuse_unknown(map, &custom, &["mesh.compatibility"]);
+
+    let schemas = map.maps("schema");
+    let schema = match schemas.as_slice() {
+        [one] => read_schema(one),
+        _ => {
+            map.refuse(
+                "schema",
+                format!("{} record types", schemas.len()),
+                "a product has exactly one record type: write one entry",
+            );
+            None
+        }
+    };
+    map.finish();
+
+    let (schema, domain, version) = (schema?, domain?, version?);
+    let product = product_of_topic(&schemas[0], &schema.topic, &domain, &version)?;
+    Some(Contract {
+        id: id?,
+        name,
+        version,
+        status: status?,
+        domain,
+        product,
+        description,
+        tags,
+        schema,
+        servers,
+        team,
+        support,
+        service_levels,
+        retention,
+        compatibility,
+        custom,
+    })
+}
+
+/// The product's name out of `<domain>.<product>.v<major>`.
+fn product_of_topic(
+    map: &Map<'_>,
+    topic: &str,
+    domain: &str,
+    version: &Version,
+) -> Option<String> {
+    let found = topic
+        .strip_prefix(domain)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(&format!(".v{}", version.major)))
+        .filter(|product| check_name(product).is_ok());
+    if found.is_none() {
+        map.refuse(
+            "physicalName",
+            format!("`{topic}` is not this product's topic"),
+            format!(
+                "write `{domain}.<product>.v{}`: the domain, the product and the major version",
+                version.major
+            ),
+        );
+    }
+    found.map(str::to_owned)
+}

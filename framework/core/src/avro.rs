@@ -1,0 +1,148 @@
+//! The Avro schemas that follow from a contract.
+//!
+//! | type | Avro |
+//! |---|---|
+//! | string, uuid | `string`, with `logicalType: uuid` |
+//! | enum | `enum` named `<Record><Column>` |
+//! | int, long, float, double, boolean | the same |
+//! | decimal(p,s) | `bytes` with `logicalType: decimal` |
+//! | date | `int` with `logicalType: date` |
+//! | timestamp | `long` with `logicalType: timestamp-millis` or `-micros` |
+//! | nullable | `["null", T]` with default null |
+//! | array, object | `array`, `record` named `<Record><Column>` |
+//!
+//! Names live in the namespace of the domain. The key is the schema of its column, or a
+//! record `<Record>Key` if it has several.
+
+use mesh_contract::{Contract, Field, Schema, TimeUnit, Type, upper_camel};
+use serde_json::{Value as Json, json};
+
+/// Which of the two Avro forms of a contract is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaUse {
+    /// What is registered and written.
+    Write,
+    /// What a columnar reader asks for: the same, but UUIDs as plain strings, so that
+    /// they arrive in Arrow as text.
+    ReadArrow,
+}
+
+/// The schema of the values of `contract`.
+pub fn value_schema(contract: &Contract, usage: SchemaUse) -> Json {
+    let schema = &contract.schema;
+    let mut record = record(
+        &schema.type_name,
+        schema.fields.iter(),
+        &schema.type_name,
+        usage,
+    );
+    insert_head(&mut record, contract, schema.description.as_deref());
+    record
+}
+
+/// The schema of the Kafka keys of `contract`.
+pub fn key_schema(contract: &Contract) -> Json {
+    let schema = &contract.schema;
+    let key = schema.kafka_key();
+    if let [field] = key.as_slice() {
+        let mut single = plain(
+            &field.ty,
+            &format!("{}{}", schema.type_name, upper_camel(&field.name)),
+            &schema.type_name,
+            SchemaUse::Write,
+        );
+        if let Json::Object(map) = &mut single
+            && map.contains_key("name")
+        {
+            map.insert("namespace".into(), contract.domain.clone().into());
+        }
+        return single;
+    }
+    let mut record = record(
+        &key_name(schema),
+        key.into_iter(),
+        &schema.type_name,
+        SchemaUse::Write,
+    );
+    insert_head(&mut record, contract, None);
+    record
+}
+
+/// The name of the record of a composite key.
+pub fn key_name(schema: &Schema) -> String {
+    format!("{}Key", schema.type_name)
+}
+
+fn insert_head(record: &mut Json, contract: &Contract, doc: Option<&str>) {
+    if let Json::Object(map) = record {
+        map.insert("namespace".into(), contract.domain.clone().into());
+        if let Some(doc) = doc {
+            map.insert("doc".into(), doc.trim().into());
+        }
+    }
+}
+
+fn record<'a>(
+    name: &str,
+    fields: impl Iterator<Item = &'a Field>,
+    prefix: &str,
+    usage: SchemaUse,
+) -> Json {
+    let fields: Vec<Json> = fields.map(|field| column(field, prefix, usage)).collect();
+    json!({"type": "record", "name": name, "fields": fields})
+}
+
+fn column(field: &Field, prefix: &str, usage: SchemaUse) -> Json {
+    let name = format!("{prefix}{}", upper_camel(&field.name));
+    let ty = plain(&field.ty, &name, &name, usage);
+    let mut map = serde_json::Map::new();
+    map.insert("name".into(), field.name.clone().into());
+    if let Some(doc) = &field.description {
+        map.insert("doc".into(), doc.trim().into());
+    }
+    if field.nullable {
+        map.insert("type".into(), json!(["null", ty]));
+        map.insert("default".into(), Json::Null);
+    } else {
+        map.insert("type".into(), ty);
+    }
+    Json::Object(map)
+}
+
+fn plain(ty: &Type, name: &str, prefix: &str, usage: SchemaUse) -> Json {
+    match ty {
+        Type::String { .. } => json!("string"),
+        Type::Uuid if usage == SchemaUse::ReadArrow => json!("string"),
+        Type::Uuid => json!({"type": "string", "logicalType": "uuid"}),
+        Type::Enum(kind) => json!({
+            "type": "enum",
+            "name": name,
+            "symbols": kind.symbols.iter().map(|symbol| symbol.value.as_str()).collect::<Vec<_>>(),
+        }),
+        Type::Int32 { .. } => json!("int"),
+        Type::Int64 { .. } => json!("long"),
+        Type::Float32 => json!("float"),
+        Type::Float64 => json!("double"),
+        Type::Decimal { precision, scale } => json!({
+            "type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale,
+        }),
+        Type::Boolean => json!("boolean"),
+        Type::Date => json!({"type": "int", "logicalType": "date"}),
+        Type::Timestamp(TimeUnit::Millis) => {
+            json!({"type": "long", "logicalType": "timestamp-millis"})
+        }
+        Type::Timestamp(TimeUnit::Micros) => {
+            json!({"type": "long", "logicalType": "timestamp-micros"})
+        }
+        Type::Array(array) => {
+            let items = plain(&array.items, name, prefix, usage);
+            let items = if array.nullable {
+                json!(["null", items])
+            } else {
+                items
+            };
+            json!({"type": "array", "items": items})
+        }
+        Type::Object(object) => record(name, object.fields.iter(), prefix, usage),
+    }
+}

@@ -1,0 +1,3 @@
+mesh_macros::contract!("../contracts/broken.odcs.yaml");
+
+fn main() {}

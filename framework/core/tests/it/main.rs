@@ -1,0 +1,6 @@
+//! The path from a contract file to Avro and Arrow, for every type of the type table.
+#![allow(clippy::unwrap_used)]
+
+mod compile;
+mod diagnostics;
+mod types;

@@ -1,0 +1,194 @@
+//! The engine: what all sessions share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::execution::{SessionStateDefaults, config::SessionConfig as DfSessionConfig};
+use futures::future::try_join_all;
+use mesh_core::{Error, ErrorKind, Result};
+use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
+use mesh_stream::{Admin, RegistryClient};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::catalog_client::CatalogClient;
+use crate::config::QueryConfig;
+use crate::provider::{CATALOG, NO_SCHEMA, granted};
+use crate::run::ScanEnv;
+use crate::session::Session;
+
+/// SQL over the products of the mesh. Clones share memory, limits and the catalog's cache.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: QueryConfig,
+    pub(crate) env: Arc<ScanEnv>,
+    /// The functions, rules and limits of every session; it holds no table.
+    pub(crate) base: SessionState,
+    catalog: CatalogClient,
+    decisions: Arc<dyn DecisionPoint>,
+    running: Arc<Semaphore>,
+}
+
+impl Engine {
+    /// An engine where every named principal with a purpose may read everything
+    /// ([`PassThrough`]). It connects to nothing until it is asked something.
+    ///
+    /// # Errors
+    /// If an address or a setting of Kafka's client is refused, or the spill directory
+    /// cannot be made.
+    pub fn new(config: QueryConfig) -> Result<Self> {
+        Self::with_decisions(config, Arc::new(PassThrough))
+    }
+
+    /// An engine that asks `decisions` about each product of each session.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn with_decisions(config: QueryConfig, decisions: Arc<dyn DecisionPoint>) -> Result<Self> {
+        let runtime = runtime(&config)?;
+        let mut stream = config.stream.clone();
+        stream
+            .overrides
+            .entry("queued.max.messages.kbytes".to_owned())
+            .or_insert_with(|| (config.prefetch_bytes / 1024).max(64).to_string());
+        let env = ScanEnv {
+            registry: RegistryClient::new(&stream.registry_url)?,
+            admin: Admin::new(&stream)?,
+            stream,
+            state_memory_bytes: config.state_memory_bytes,
+            spill_dir: config.spill_dir.clone(),
+            spill_bytes: config.spill_bytes,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                base: base_state(&config, runtime),
+                catalog: CatalogClient::new(&config.catalog_url, config.catalog_max_age)?,
+                env: Arc::new(env),
+                decisions,
+                running: Arc::new(Semaphore::new(config.max_queries)),
+                config,
+            }),
+        })
+    }
+
+    /// A session that sees the tables that `access` may read, as the catalog has them now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer; whatever keeps the
+    /// decision point from deciding.
+    pub async fn session(&self, access: Access) -> Result<Session> {
+        let entries = self.shared.catalog.tables().await?;
+        // A version may stand under two names and is decided about once.
+        let resources: HashSet<&Resource> = entries
+            .iter()
+            .filter_map(|entry| entry.product.as_ref().ok())
+            .map(|product| &product.resource)
+            .collect();
+        let decisions = try_join_all(resources.into_iter().map(|resource| {
+            self.shared
+                .decisions
+                .decide(&access, Action::Read, resource)
+        }))
+        .await?;
+        let allowed: HashSet<&Resource> = decisions
+            .iter()
+            .filter(|decision| decision.allowed())
+            .map(Decision::resource)
+            .collect();
+        // A denied product is as one that does not exist, in listings and in errors.
+        let granted = granted(
+            entries
+                .iter()
+                .filter(|entry| match &entry.product {
+                    Ok(product) => allowed.contains(&product.resource),
+                    // Nothing to decide about: asked for by name, it says what is wrong with it.
+                    Err(_) => true,
+                })
+                .cloned(),
+        );
+        Ok(Session::new(Arc::clone(&self.shared), access, granted))
+    }
+
+    /// The engine's configuration.
+    pub fn config(&self) -> &QueryConfig {
+        &self.shared.config
+    }
+}
+
+impl Shared {
+    /// Leave to run one query.
+    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
+            Error::new(ErrorKind::ResourceExhausted, "too many queries run already")
+                .with("most", self.config.max_queries)
+                .mend("try again when one of them has ended")
+        })
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
+    let mode = match &config.spill_dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir).map_err(|error| {
+                Error::invalid("the spill directory cannot be made")
+                    .with("directory", dir.display())
+                    .with("cause", error.kind())
+                    .mend("give a directory that can be written")
+            })?;
+            DiskManagerMode::Directories(vec![dir.clone()])
+        }
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_bytes)))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default()
+                .with_mode(mode)
+                .with_max_temp_directory_size(config.spill_bytes),
+        )
+        .build_arc()
+        .map_err(|error: DataFusionError| crate::failure::planning(&error))
+}
+
+fn base_state(config: &QueryConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut options = DfSessionConfig::new()
+        .with_target_partitions(config.target_partitions.max(1))
+        .with_batch_size(config.batch_rows.max(1))
+        .with_default_catalog_and_schema(CATALOG, NO_SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        // Ours stands in the catalog itself.
+        .with_information_schema(false)
+        .with_collect_statistics(false);
+    let settings = options.options_mut();
+    // `1.10` in a statement is a decimal, as it is in the contracts.
+    settings.sql_parser.parse_float_as_decimal = true;
+    settings.execution.time_zone = Some("+00:00".to_owned());
+    // Neither table factories nor file formats: nothing here opens a file.
+    SessionStateBuilder::new()
+        .with_config(options)
+        .with_runtime_env(runtime)
+        .with_expr_planners(SessionStateDefaults::default_expr_planners())
+        .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
+        .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_window_functions(SessionStateDefaults::default_window_functions())
+        .with_table_function_list(SessionStateDefaults::default_table_functions())
+        .build()
+}

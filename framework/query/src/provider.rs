@@ -1,0 +1,159 @@
+//! What one session sees: a catalog of the products it may read and nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::information_schema::InformationSchemaProvider;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider,
+};
+use datafusion::common::Result as DfResult;
+use mesh_core::{Error, Result};
+
+use crate::catalog_client::TableEntry;
+use crate::failure::{copy, wrap};
+use crate::product::{LogColumn, Product};
+use crate::run::QueryRun;
+use crate::scan::ProductTable;
+
+/// The name of the one catalog.
+pub(crate) const CATALOG: &str = "mesh";
+/// The schema of names without one. No domain can be called so.
+pub(crate) const NO_SCHEMA: &str = "_";
+const INFORMATION_SCHEMA: &str = "information_schema";
+/// What of the standard tables is not shown: the engine's settings and paths.
+const HIDDEN: &str = "df_settings";
+
+/// The tables of a session by domain and name.
+pub(crate) type Granted = BTreeMap<String, BTreeMap<String, Result<Arc<Product>, Arc<Error>>>>;
+
+pub(crate) fn granted(entries: impl IntoIterator<Item = TableEntry>) -> Granted {
+    let mut granted = Granted::new();
+    for entry in entries {
+        granted
+            .entry(entry.domain)
+            .or_default()
+            .insert(entry.table, entry.product);
+    }
+    granted
+}
+
+/// The catalogs of one query.
+pub(crate) fn catalogs(
+    granted: &Granted,
+    log: &[LogColumn],
+    run: &Arc<QueryRun>,
+) -> Arc<dyn CatalogProviderList> {
+    let domains: HashMap<String, Arc<dyn SchemaProvider>> = granted
+        .iter()
+        .map(|(domain, tables)| {
+            let schema = DomainSchema {
+                tables: tables
+                    .iter()
+                    .map(|(table, product)| {
+                        let provider = match product {
+                            Ok(product) => Ok(Arc::new(ProductTable::new(
+                                format!("{domain}.{table}"),
+                                Arc::clone(product),
+                                log,
+                                Arc::clone(run),
+                            ))),
+                            Err(error) => Err(Arc::clone(error)),
+                        };
+                        (table.clone(), provider)
+                    })
+                    .collect(),
+            };
+            (domain.clone(), Arc::new(schema) as Arc<dyn SchemaProvider>)
+        })
+        .collect();
+    // The information schema looks at a list of its own, since one that held it would hold
+    // itself and never be freed.
+    let shown: Arc<dyn CatalogProviderList> = Arc::new(MemoryCatalogProviderList::new());
+    shown.register_catalog(
+        CATALOG.to_owned(),
+        Arc::new(MeshCatalog {
+            schemas: domains.clone(),
+        }),
+    );
+    let mut schemas = domains;
+    schemas.insert(
+        INFORMATION_SCHEMA.to_owned(),
+        Arc::new(Information {
+            inner: InformationSchemaProvider::new(shown),
+        }),
+    );
+    let list: Arc<dyn CatalogProviderList> = Arc::new(MemoryCatalogProviderList::new());
+    list.register_catalog(CATALOG.to_owned(), Arc::new(MeshCatalog { schemas }));
+    list
+}
+
+#[derive(Debug)]
+struct MeshCatalog {
+    schemas: HashMap<String, Arc<dyn SchemaProvider>>,
+}
+
+impl CatalogProvider for MeshCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.schemas.keys().cloned().collect()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        self.schemas.get(name).cloned()
+    }
+}
+
+#[derive(Debug)]
+struct DomainSchema {
+    tables: BTreeMap<String, Result<Arc<ProductTable>, Arc<Error>>>,
+}
+
+#[async_trait]
+impl SchemaProvider for DomainSchema {
+    /// Tables that cannot be read are not listed; asked for by name, they say why.
+    fn table_names(&self) -> Vec<String> {
+        self.tables
+            .iter()
+            .filter(|(_, table)| table.is_ok())
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
+        match self.tables.get(name) {
+            None => Ok(None),
+            Some(Ok(table)) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
+            Some(Err(error)) => Err(wrap(copy(error))),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+    }
+}
+
+#[derive(Debug)]
+struct Information {
+    inner: InformationSchemaProvider,
+}
+
+#[async_trait]
+impl SchemaProvider for Information {
+    fn table_names(&self) -> Vec<String> {
+        let mut names = self.inner.table_names();
+        names.retain(|name| name != HIDDEN);
+        names
+    }
+
+    async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
+        if name.eq_ignore_ascii_case(HIDDEN) {
+            return Ok(None);
+        }
+        self.inner.table(name).await
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        !name.eq_ignore_ascii_case(HIDDEN) && self.inner.table_exist(name)
+    }
+}

@@ -1,0 +1,84 @@
+//! The JSON document of an answer.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use mesh_core::{Error, Result};
+use serde_json::json;
+
+use super::value::{json_cell, quoted, sql_type};
+use crate::session::QueryStats;
+
+/// Writes `{"columns": [{"name", "type", "nullable"}], "rows": [[…], …], "stats": {…}}`, one
+/// row a line. An answer that failed half way ends with `"error"`, a problem document (RFC
+/// 9457), in the place of `"stats"`: a document with `"stats"` is whole.
+#[derive(Debug, Default)]
+pub struct JsonWriter {
+    any: bool,
+}
+
+impl JsonWriter {
+    /// A writer that has written nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The beginning.
+    ///
+    /// # Errors
+    /// If a name cannot be written, which does not happen with text.
+    pub fn head(&mut self, schema: &Schema) -> Result<String> {
+        let mut out = String::from("{\"columns\":[");
+        for (at, field) in schema.fields().iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            out.push_str("{\"name\":");
+            quoted(field.name(), &mut out)?;
+            out.push_str(",\"type\":");
+            quoted(&sql_type(field.data_type()), &mut out)?;
+            out.push_str(",\"nullable\":");
+            out.push_str(if field.is_nullable() {
+                "true}"
+            } else {
+                "false}"
+            });
+        }
+        out.push_str("],\n\"rows\":[");
+        Ok(out)
+    }
+
+    /// The rows of `batch`.
+    ///
+    /// # Errors
+    /// [`Unsupported`](mesh_core::ErrorKind::Unsupported) for a type that has no text.
+    pub fn rows(&mut self, batch: &RecordBatch) -> Result<String> {
+        let cells = batch
+            .columns()
+            .iter()
+            .map(json_cell)
+            .collect::<Result<Vec<_>>>()?;
+        let mut out = String::with_capacity(batch.num_rows() * (2 + cells.len() * 12));
+        for row in 0..batch.num_rows() {
+            out.push_str(if self.any { ",\n[" } else { "\n[" });
+            self.any = true;
+            for (at, cell) in cells.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                cell(row, &mut out)?;
+            }
+            out.push(']');
+        }
+        Ok(out)
+    }
+
+    /// The end of an answer that is whole.
+    pub fn end(self, stats: &QueryStats) -> String {
+        format!("],\n\"stats\":{}}}\n", json!(stats))
+    }
+
+    /// The end of an answer that failed.
+    pub fn fail(self, error: &Error) -> String {
+        format!("],\n\"error\":{}}}\n", json!(error.to_problem()))
+    }
+}

@@ -1,0 +1,101 @@
+//! What the scans of one query share.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::try_join_all;
+use mesh_core::Result;
+use mesh_stream::{Admin, RegistryClient, StreamConfig};
+use tokio::sync::OnceCell;
+
+/// What every scan of the engine needs.
+pub(crate) struct ScanEnv {
+    pub(crate) stream: StreamConfig,
+    pub(crate) registry: RegistryClient,
+    pub(crate) admin: Admin,
+    pub(crate) state_memory_bytes: usize,
+    pub(crate) spill_dir: Option<PathBuf>,
+    pub(crate) spill_bytes: u64,
+}
+
+/// The offsets of a partition that a query sees: from the first to before the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) partition: i32,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+}
+
+impl Extent {
+    pub(crate) fn len(&self) -> i64 {
+        (self.end - self.start).max(0)
+    }
+}
+
+type Snapshot = Arc<OnceCell<Arc<Vec<Extent>>>>;
+
+/// One query: a topic has the same end wherever and however often the query names it.
+pub(crate) struct QueryRun {
+    pub(crate) env: Arc<ScanEnv>,
+    snapshots: Mutex<HashMap<String, Snapshot>>,
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl QueryRun {
+    pub(crate) fn new(env: Arc<ScanEnv>) -> Self {
+        Self {
+            env,
+            snapshots: Mutex::default(),
+            records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// The partitions of `topic` with their ends as they were when the query first asked.
+    pub(crate) async fn snapshot(&self, topic: &str) -> Result<Arc<Vec<Extent>>> {
+        let cell = {
+            let mut snapshots = self
+                .snapshots
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(snapshots.entry(topic.to_owned()).or_default())
+        };
+        cell.get_or_try_init(|| async {
+            let partitions = self.env.admin.partitions(topic).await?;
+            let extents = try_join_all((0..partitions).map(|partition| async move {
+                let (start, end) = self.env.admin.watermarks(topic, partition).await?;
+                mesh_core::Result::Ok(Extent {
+                    partition,
+                    start,
+                    end,
+                })
+            }))
+            .await?;
+            Ok(Arc::new(extents))
+        })
+        .await
+        .cloned()
+    }
+
+    pub(crate) fn count(&self, records: u64, bytes: u64) {
+        self.records.fetch_add(records, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Records and bytes read from Kafka so far.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        (
+            self.records.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
+    }
+}
+
+impl std::fmt::Debug for QueryRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryRun").finish_non_exhaustive()
+    }
+}

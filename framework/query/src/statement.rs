@@ -1,0 +1,213 @@
+//! Which statements are let in.
+//!
+//! An allow-list: one `SELECT`, `WITH`, `VALUES` or `TABLE`, `EXPLAIN` of it, `SHOW TABLES`,
+//! `SHOW COLUMNS`, `SHOW FUNCTIONS` or `DESCRIBE`. All else is refused before it is planned,
+//! whatever DataFusion could do with it.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast::{
+    DescribeAlias, Query, Select, SetExpr, Statement as SqlStatement, Visit, Visitor,
+};
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use mesh_core::{Error, ErrorKind, Result};
+
+use crate::product::LogColumn;
+
+/// The longest statement, in bytes.
+const MAX_BYTES: usize = 128 << 10;
+/// The most keywords and operators. A chain such as `1 + 1 + …` becomes a tree as deep as it
+/// is long, which neither parenthesis counting nor the parser's own limit stops.
+const MAX_OPERATORS: usize = 2_000;
+/// How deep parentheses and subqueries nest.
+const MAX_DEPTH: usize = 50;
+
+/// A statement that was let in.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) statement: Statement,
+    /// The columns of the log that the statement names; see [`LogColumn`].
+    pub(crate) log_columns: Vec<LogColumn>,
+    /// Whether it answers with rows of products, so that a limit makes sense.
+    pub(crate) is_query: bool,
+}
+
+/// Parses `sql` and lets it in or refuses it.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] if it does not parse or is too long or too deep;
+/// [`ErrorKind::PermissionDenied`] if it is anything but one statement that reads.
+pub(crate) fn admit(sql: &str) -> Result<Admitted> {
+    if sql.len() > MAX_BYTES {
+        return Err(Error::invalid("the statement is too long")
+            .with("bytes", sql.len())
+            .with("most", MAX_BYTES)
+            .mend("split it into several statements"));
+    }
+    // The widest dialect; names are folded to lower case.
+    let dialect = GenericDialect {};
+    let log_columns = scan_tokens(sql, &dialect)?;
+    let mut statements = DFParserBuilder::new(sql)
+        .with_dialect(&dialect)
+        .with_recursion_limit(MAX_DEPTH)
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| crate::failure::planning(&error))?;
+    let (Some(statement), None) = (statements.pop_front(), statements.front()) else {
+        return Err(Error::invalid("expected exactly one statement")
+            .mend("send one statement at a time, without an empty one before or after it"));
+    };
+    let is_query = check(&statement)?;
+    Ok(Admitted {
+        statement,
+        log_columns,
+        is_query,
+    })
+}
+
+/// Measures the statement before it is parsed, and finds the log columns that it names.
+fn scan_tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<LogColumn>> {
+    let tokens = Tokenizer::new(dialect, sql)
+        .tokenize()
+        .map_err(|error| Error::invalid(format!("the statement cannot be read: {error}")))?;
+    let mut operators = 0;
+    let mut named = [false; LogColumn::ALL.len()];
+    for token in &tokens {
+        match token {
+            Token::Word(word)
+                if word.keyword == Keyword::NoKeyword || word.quote_style.is_some() =>
+            {
+                let folded = match word.quote_style {
+                    Some(_) => word.value.clone(),
+                    None => word.value.to_ascii_lowercase(),
+                };
+                for (named, column) in named.iter_mut().zip(LogColumn::ALL) {
+                    *named |= folded == column.name();
+                }
+            }
+            Token::Whitespace(_)
+            | Token::Comma
+            | Token::LParen
+            | Token::RParen
+            | Token::Number(..)
+            | Token::SingleQuotedString(_) => {}
+            _ => operators += 1,
+        }
+    }
+    if operators > MAX_OPERATORS {
+        return Err(
+            Error::invalid("the statement has too many keywords and operators")
+                .with("found", operators)
+                .with("most", MAX_OPERATORS)
+                .mend("write long lists of values as `IN (…)` or join them as `VALUES`"),
+        );
+    }
+    Ok(LogColumn::ALL
+        .into_iter()
+        .zip(named)
+        .filter_map(|(column, named)| named.then_some(column))
+        .collect())
+}
+
+/// Lets a statement in, and says whether it is a query.
+fn check(statement: &Statement) -> Result<bool> {
+    match statement {
+        Statement::Statement(statement) => check_sql(statement),
+        Statement::Explain(explain) => match explain.statement.as_ref() {
+            Statement::Statement(inner) if matches!(inner.as_ref(), SqlStatement::Query(_)) => {
+                check_sql(inner)?;
+                Ok(false)
+            }
+            _ => Err(refused("EXPLAIN of anything but a query")),
+        },
+        Statement::CreateExternalTable(_) => Err(refused("CREATE EXTERNAL TABLE")),
+        Statement::CopyTo(_) => Err(refused("COPY")),
+        Statement::Reset(_) => Err(refused("RESET")),
+    }
+}
+
+fn check_sql(statement: &SqlStatement) -> Result<bool> {
+    match statement {
+        SqlStatement::Query(query) => match query.visit(&mut OnlyReads) {
+            ControlFlow::Continue(()) => Ok(true),
+            ControlFlow::Break(what) => Err(refused(what)),
+        },
+        SqlStatement::ExplainTable { .. }
+        | SqlStatement::ShowTables { .. }
+        | SqlStatement::ShowColumns { .. }
+        | SqlStatement::ShowFunctions { .. } => Ok(false),
+        SqlStatement::Explain {
+            describe_alias: DescribeAlias::Describe | DescribeAlias::Desc,
+            statement,
+            ..
+        } if matches!(statement.as_ref(), SqlStatement::Query(_)) => {
+            check_sql(statement)?;
+            Ok(false)
+        }
+        other => {
+            // The first word alone: the rest may hold a literal that is nobody's business.
+            let text = other.to_string();
+            let word = text.split_whitespace().next().unwrap_or("this statement");
+            Err(refused(word))
+        }
+    }
+}
+
+fn refused(what: &str) -> Error {
+    Error::new(
+        ErrorKind::PermissionDenied,
+        "only statements that read are allowed",
+    )
+    .with("refused", what)
+    .mend(
+        "use SELECT, WITH, VALUES, EXPLAIN of these, SHOW TABLES, SHOW COLUMNS, \
+             SHOW FUNCTIONS or DESCRIBE",
+    )
+}
+
+/// Finds what writes inside of a query, at any depth.
+struct OnlyReads;
+
+impl Visitor for OnlyReads {
+    type Break = &'static str;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        if !query.locks.is_empty() {
+            return ControlFlow::Break("a locking clause");
+        }
+        body(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        match select.into {
+            Some(_) => ControlFlow::Break("SELECT INTO"),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_statement(&mut self, statement: &SqlStatement) -> ControlFlow<Self::Break> {
+        match statement {
+            SqlStatement::Query(_) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break("a statement inside of a query"),
+        }
+    }
+}
+
+fn body(expression: &SetExpr) -> ControlFlow<&'static str> {
+    match expression {
+        SetExpr::Select(_) | SetExpr::Values(_) | SetExpr::Query(_) | SetExpr::Table(_) => {
+            ControlFlow::Continue(())
+        }
+        SetExpr::SetOperation { left, right, .. } => {
+            body(left)?;
+            body(right)
+        }
+        SetExpr::Insert(_) => ControlFlow::Break("INSERT"),
+        SetExpr::Update(_) => ControlFlow::Break("UPDATE"),
+        SetExpr::Delete(_) => ControlFlow::Break("DELETE"),
+        SetExpr::Merge(_) => ControlFlow::Break("MERGE"),
+    }
+}

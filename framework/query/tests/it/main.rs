@@ -1,0 +1,10 @@
+//! SQL over products on an embedded platform.
+#![allow(clippy::unwrap_used)]
+
+mod door;
+mod harness;
+mod limits;
+mod safety;
+mod speed;
+mod state;
+mod tables;

@@ -1,0 +1,95 @@
+//! The REST API: paths, query parameters and JSON shapes of Confluent's registry.
+
+mod compatibility;
+mod config;
+mod exchange;
+mod mode;
+mod schemas;
+mod subjects;
+mod versions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::app::App;
+use crate::refusal::Refusal;
+use exchange::Json;
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(async || Json(json!({}))))
+        .route("/contexts", get(async || Json(["."])))
+        .route("/subjects", get(subjects::list))
+        .route(
+            "/subjects/{subject}",
+            post(subjects::look_up).delete(subjects::delete),
+        )
+        .route(
+            "/subjects/{subject}/versions",
+            get(versions::list).post(versions::register),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}",
+            get(versions::one).delete(versions::delete),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}/schema",
+            get(versions::schema),
+        )
+        .route(
+            "/subjects/{subject}/versions/{version}/referencedby",
+            get(versions::referenced_by),
+        )
+        .route("/schemas", get(schemas::list))
+        .route("/schemas/types", get(schemas::types))
+        .route("/schemas/ids/{id}", get(schemas::by_id))
+        .route("/schemas/ids/{id}/schema", get(schemas::text))
+        .route("/schemas/ids/{id}/subjects", get(schemas::subjects))
+        .route("/schemas/ids/{id}/versions", get(schemas::versions))
+        .route(
+            "/compatibility/subjects/{subject}/versions",
+            post(compatibility::all),
+        )
+        .route(
+            "/compatibility/subjects/{subject}/versions/{version}",
+            post(compatibility::one),
+        )
+        .route(
+            "/config",
+            get(config::global)
+                .put(config::set_global)
+                .delete(config::delete_global),
+        )
+        .route(
+            "/config/{subject}",
+            get(config::of_subject)
+                .put(config::set_subject)
+                .delete(config::delete_subject),
+        )
+        .route("/mode", get(mode::global).put(mode::set_global))
+        .route(
+            "/mode/{subject}",
+            get(mode::of_subject)
+                .put(mode::set_subject)
+                .delete(mode::delete_subject),
+        )
+        .fallback(async || Refusal::not_found())
+        .method_not_allowed_fallback(async || Refusal::new(405, "HTTP 405 Method Not Allowed"))
+        .layer(from_fn(exchange::negotiate))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http())
+        .with_state(app)
+}
+
+/// A fault of ours still answers in the shape that clients read.
+fn panicked(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    tracing::error!("a request handler panicked");
+    Refusal::new(500, "Internal Server Error").into_response()
+}

@@ -1,0 +1,266 @@
+//! Consuming a product: one member of a consumer group for each handler, one worker for
+//! each of its partitions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mesh_core::{Error, ErrorKind, Result};
+use mesh_stream::{Admin, GroupConsumer, RawRecord, RebalanceListener, StreamConfig};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff::Backoff;
+use crate::handler::RunningHandler;
+use crate::host::Host;
+use crate::partition::Worker;
+use crate::setup::persist;
+use crate::status::sentence;
+
+/// Records waiting for a worker at which its partition is paused, and taken up again.
+const QUEUE_HIGH: usize = 4_000;
+const QUEUE_LOW: usize = 1_000;
+/// How often the group's offsets are committed. They only save reading again: the store
+/// knows what was handled.
+const COMMIT_EVERY: Duration = Duration::from_millis(250);
+
+/// The consumption of one product by one handler.
+pub(crate) struct Task {
+    pub(crate) host: Arc<Host>,
+    pub(crate) name: String,
+    pub(crate) topic: &'static str,
+    pub(crate) handler: Arc<dyn RunningHandler>,
+    pub(crate) stream: StreamConfig,
+    pub(crate) admin: Admin,
+}
+
+/// A partition that came or went.
+enum Change {
+    Assigned(i32),
+    Revoked(i32),
+}
+
+struct Listener(mpsc::UnboundedSender<Change>);
+
+impl RebalanceListener for Listener {
+    fn assigned(&self, partitions: &[(String, i32)]) {
+        for (_, partition) in partitions {
+            // The receiver is gone only when the task has ended.
+            self.0.send(Change::Assigned(*partition)).ok();
+        }
+    }
+
+    fn revoked(&self, partitions: &[(String, i32)], _: bool) {
+        for (_, partition) in partitions {
+            self.0.send(Change::Revoked(*partition)).ok();
+        }
+    }
+}
+
+/// What workers have handled and the group has not been told yet.
+pub(crate) type Progress = Arc<Mutex<HashMap<i32, i64>>>;
+
+struct Running {
+    records: mpsc::UnboundedSender<RawRecord>,
+    queued: Arc<std::sync::atomic::AtomicUsize>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+    paused: bool,
+}
+
+impl Task {
+    /// Consumes until the host takes nothing more in.
+    pub(crate) async fn run(self) {
+        let part = format!("handler {}", self.name);
+        let mut backoff = Backoff::network();
+        while !self.host.intake.is_cancelled() {
+            let there = persist(&self.host, &part, &self.host.intake, || async {
+                // A topic that is not there yet is made by its own domain.
+                self.admin
+                    .partitions(self.topic)
+                    .await
+                    .map_err(|error| match error.kind() {
+                        ErrorKind::NotFound => error.retryable(true),
+                        _ => error,
+                    })
+            });
+            match there.await {
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(error) => return self.host.fail(&part, error),
+            }
+            match self.consume(&part).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!(handler = self.name, error = error.log_line(), "consuming begins anew");
+                    self.host.status.wait(&part, sentence(&error));
+                    if !backoff.wait(&self.host.intake).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn consume(&self, part: &str) -> Result<()> {
+        let group = format!("{}.{}", self.host.domain, self.name);
+        let (changed, mut changes) = mpsc::unbounded_channel();
+        let listener = Arc::new(Listener(changed));
+        let consumer =
+            GroupConsumer::with_listener(&self.stream, &group, &[self.topic], listener)?;
+        let consumer = Arc::new(consumer);
+        let progress = Progress::default();
+        let mut workers: HashMap<i32, Running> = HashMap::new();
+        let mut committing: Option<JoinHandle<()>> = None;
+        let mut tick = tokio::time::interval(COMMIT_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = self.host.intake.cancelled() => break Ok(()),
+                Some(change) = changes.recv() => match change {
+                    Change::Assigned(partition) => {
+                        let worker = self.start(partition, &progress);
+                        if let Some(old) = workers.insert(partition, worker) {
+                            stop(old).await;
+                        }
+                    }
+                    Change::Revoked(partition) => {
+                        if let Some(worker) = workers.remove(&partition) {
+                            stop(worker).await;
+                        }
+                        lock(&progress).remove(&partition);
+                    }
+                },
+                _ = tick.tick() => {
+                    if committing.as_ref().is_none_or(JoinHandle::is_finished) {
+                        committing = self.commit(&consumer, &progress);
+                    }
+                    for (partition, worker) in &mut workers {
+                        self.balance(&consumer, *partition, worker);
+                    }
+                },
+                record = consumer.recv() => match record {
+                    Ok(record) => {
+                        self.host.status.clear(part);
+                        let partition = record.partition;
+                        // Between a rebalance and its note here a record may have no worker;
+                        // it is before what the group has committed and comes again.
+                        if let Some(worker) = workers.get_mut(&partition) {
+                            worker.queued.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+                            worker.records.send(record).ok();
+                            self.balance(&consumer, partition, worker);
+                        }
+                    }
+                    Err(error) if error.is_retryable() => {
+                        self.host.status.wait(part, sentence(&error));
+                        tracing::debug!(handler = self.name, error = error.log_line(), "no records");
+                    }
+                    Err(error) => break Err(error),
+                },
+            }
+        };
+        for (_, worker) in workers {
+            stop(worker).await;
+        }
+        if let Some(committing) = committing {
+            committing.await.ok();
+        }
+        if let Some(last) = self.commit(&consumer, &progress) {
+            // Without a broker the offsets stay behind, and the store knows better anyway.
+            tokio::time::timeout(Duration::from_secs(2), last).await.ok();
+        }
+        if let Some(consumer) = Arc::into_inner(consumer) {
+            tokio::time::timeout(Duration::from_secs(3), consumer.close()).await.ok();
+        }
+        ended
+    }
+
+    fn start(&self, partition: i32, progress: &Progress) -> Running {
+        let (records, queue) = mpsc::unbounded_channel();
+        let queued = Arc::default();
+        let stop = self.host.intake.child_token();
+        let worker = Worker::new(
+            self,
+            partition,
+            queue,
+            Arc::clone(&queued),
+            Arc::clone(progress),
+            stop.clone(),
+        );
+        Running {
+            records,
+            queued,
+            stop,
+            task: tokio::spawn(worker.run()),
+            paused: false,
+        }
+    }
+
+    /// Pauses a partition whose worker is behind, so that its records do not pile up here.
+    fn balance(&self, consumer: &GroupConsumer, partition: i32, worker: &mut Running) {
+        let queued = worker.queued.load(std::sync::atomic::Ordering::Acquire);
+        let which = [(self.topic.to_owned(), partition)];
+        let result = if !worker.paused && queued >= QUEUE_HIGH {
+            worker.paused = true;
+            consumer.pause(&which)
+        } else if worker.paused && queued <= QUEUE_LOW {
+            worker.paused = false;
+            consumer.resume(&which)
+        } else {
+            return;
+        };
+        if let Err(error) = result {
+            // The partition has just been revoked; its worker is about to be stopped.
+            tracing::debug!(handler = self.name, partition, error = error.log_line(), "not paused");
+        }
+    }
+
+    /// Tells the group how far its partitions are handled.
+    fn commit(&self, consumer: &Arc<GroupConsumer>, progress: &Progress) -> Option<JoinHandle<()>> {
+        let offsets: Vec<(String, i32, i64)> = lock(progress)
+            .drain()
+            .map(|(partition, next)| (self.topic.to_owned(), partition, next))
+            .collect();
+        if offsets.is_empty() {
+            return None;
+        }
+        let (consumer, name) = (Arc::clone(consumer), self.name.clone());
+        Some(tokio::spawn(async move {
+            if let Err(error) = consumer.commit(&offsets).await {
+                tracing::debug!(handler = name, error = error.log_line(), "offsets not committed");
+            }
+        }))
+    }
+}
+
+fn lock(progress: &Progress) -> std::sync::MutexGuard<'_, HashMap<i32, i64>> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets a worker finish the event it is at.
+async fn stop(worker: Running) {
+    worker.stop.cancel();
+    drop(worker.records);
+    if let Err(error) = worker.task.await {
+        tracing::error!(%error, "a worker ended with a panic");
+    }
+}
+
+/// What a topic that was cut makes of a handler's position.
+pub(crate) fn cut(handler: &str, topic: &str, partition: i32, next: i64, end: i64) -> Error {
+    Error::new(
+        ErrorKind::FailedPrecondition,
+        "the topic ends before what was handled",
+    )
+    .with("handler", handler)
+    .with("topic", topic)
+    .with("partition", partition)
+    .with("next_offset", next)
+    .with("end", end)
+    .mend(
+        "the topic was deleted, cut or restored from an older state: restore it, or restore the \
+         domain's data folder from the same time",
+    )
+}

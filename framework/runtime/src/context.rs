@@ -1,0 +1,117 @@
+//! What a handler, a source or an API call can look at.
+
+use std::sync::Arc;
+
+use mesh_core::{Record, Result, TraceContext};
+use tokio::sync::Mutex;
+
+use crate::host::Host;
+use crate::peer::Peer;
+use crate::state::{StateValue, Stored, from_text};
+use crate::unit::Unit;
+
+/// The view of the domain's state that a handler, a source or an API call works on.
+///
+/// Reads are noted: if another commit changes what was read before the effects of this
+/// call are committed, the call is made again on the new state. What earlier events of the
+/// same uncommitted batch have written is seen.
+#[derive(Clone)]
+pub struct Context {
+    host: Arc<Host>,
+    unit: Arc<Mutex<Unit>>,
+    trace: TraceContext,
+}
+
+impl Context {
+    pub(crate) fn new(host: Arc<Host>, unit: Arc<Mutex<Unit>>, trace: TraceContext) -> Self {
+        Self { host, unit, trace }
+    }
+
+    /// The domain's name.
+    pub fn domain(&self) -> &str {
+        &self.host.domain
+    }
+
+    /// The trace that what happens here belongs to.
+    pub fn trace(&self) -> TraceContext {
+        self.trace
+    }
+
+    /// The document `key` of `kind`.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the document is not a `T`.
+    pub async fn get<T: StateValue>(&self, kind: &str, key: &str) -> Result<Option<T>> {
+        let body = self.unit.lock().await.get(&self.host.store, kind, key).await?;
+        body.map(|body| from_text(kind, &body)).transpose()
+    }
+
+    /// The document `key` of `kind`, kept by [`Effects::put_record`](crate::Effects::put_record).
+    ///
+    /// # Errors
+    /// As [`Context::get`].
+    pub async fn get_record<R: Record>(&self, kind: &str, key: &str) -> Result<Option<R>> {
+        let stored: Option<Stored<R>> = self.get(kind, key).await?;
+        Ok(stored.map(|stored| stored.0))
+    }
+
+    /// The documents of `kind` whose key begins with `key_prefix`, in the order of their
+    /// keys.
+    ///
+    /// # Errors
+    /// As [`Context::get`].
+    pub async fn scan<T: StateValue>(
+        &self,
+        kind: &str,
+        key_prefix: &str,
+    ) -> Result<Vec<(String, T)>> {
+        let found = self
+            .unit
+            .lock()
+            .await
+            .scan(&self.host.store, kind, key_prefix)
+            .await?;
+        found
+            .into_iter()
+            .map(|(key, body)| Ok((key, from_text(kind, &body)?)))
+            .collect()
+    }
+
+    /// [`Context::scan`] for records.
+    ///
+    /// # Errors
+    /// As [`Context::get`].
+    pub async fn scan_records<R: Record>(
+        &self,
+        kind: &str,
+        key_prefix: &str,
+    ) -> Result<Vec<(String, R)>> {
+        let found: Vec<(String, Stored<R>)> = self.scan(kind, key_prefix).await?;
+        Ok(found
+            .into_iter()
+            .map(|(key, stored)| (key, stored.0))
+            .collect())
+    }
+
+    /// How many documents of `kind` there are.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn count(&self, kind: &str) -> Result<u64> {
+        self.unit.lock().await.count(&self.host.store, kind).await
+    }
+
+    /// The API of `domain`, asked for `purpose`.
+    ///
+    /// # Errors
+    /// If `purpose` is no purpose.
+    pub fn peer(&self, domain: &str, purpose: &str) -> Result<Peer> {
+        self.host.peers.peer(domain, purpose, self.trace)
+    }
+
+    /// Whether the source `name` of this domain has read all there is. `false` if there is
+    /// no such source, or no source directory.
+    pub fn source_done(&self, name: &str) -> bool {
+        self.host.status.source_done(name)
+    }
+}

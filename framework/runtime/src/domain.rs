@@ -1,0 +1,106 @@
+//! What a domain says about itself: its products, handlers, sources and API.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mesh_core::contract::check_name;
+use mesh_core::{Descriptor, Error, Record, Result};
+use mesh_enforcement::{DecisionPoint, PassThrough};
+
+use crate::api::Api;
+use crate::handler::{AnyHandler, Handler, Typed};
+use crate::source::Source;
+
+/// A domain: what [`run`](crate::run) hosts as one process.
+#[must_use]
+pub struct Domain {
+    pub(crate) name: String,
+    pub(crate) products: Vec<&'static Descriptor>,
+    pub(crate) handlers: Vec<(String, Box<dyn AnyHandler>)>,
+    pub(crate) sources: Vec<(String, Arc<dyn Source>)>,
+    pub(crate) api: Api,
+    pub(crate) decisions: Arc<dyn DecisionPoint>,
+}
+
+impl Domain {
+    /// The domain `name`, normally `env!("CARGO_PKG_NAME")`.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            products: Vec::new(),
+            handlers: Vec::new(),
+            sources: Vec::new(),
+            api: Api::default(),
+            decisions: Arc::new(PassThrough),
+        }
+    }
+
+    /// Hands out the product `R`; only such records can be emitted.
+    pub fn product<R: Record>(mut self) -> Self {
+        self.products.push(R::descriptor());
+        self
+    }
+
+    /// Consumes the product `R`, own or another domain's, as the group `<domain>.<name>`.
+    pub fn handler<R: Record, H: Handler<R>>(mut self, name: &str, handler: H) -> Self {
+        let handler: Typed<R, H> = Typed::new(handler);
+        self.handlers.push((name.to_owned(), Box::new(handler)));
+        self
+    }
+
+    /// Reads the configured source directory; without one the source waits.
+    pub fn source(mut self, name: &str, source: impl Source) -> Self {
+        self.sources.push((name.to_owned(), Arc::new(source)));
+        self
+    }
+
+    /// Adds routes to the domain's HTTP API.
+    pub fn api(mut self, routes: impl FnOnce(Api) -> Api) -> Self {
+        self.api = routes(self.api);
+        self
+    }
+
+    /// Asks `point` about every read through the API, instead of [`PassThrough`].
+    pub fn decisions(mut self, point: Arc<dyn DecisionPoint>) -> Self {
+        self.decisions = point;
+        self
+    }
+
+    /// Checks names and ownership before anything is started.
+    pub(crate) fn check(&self) -> Result<()> {
+        let name = |what: &'static str, name: &str| {
+            check_name(name).map_err(|(message, mend)| Error::invalid(message).with(what, name).mend(mend))
+        };
+        name("domain", &self.name)?;
+        let mut topics = BTreeMap::new();
+        for product in &self.products {
+            let topic = product.topic.as_str();
+            if product.contract.domain != self.name {
+                return Err(Error::invalid("a domain hands out its own products only")
+                    .with("domain", &self.name)
+                    .with("topic", topic)
+                    .mend("consume it with a handler, or name the right domain in its contract"));
+            }
+            if topics.insert(topic, ()).is_some() {
+                return Err(Error::invalid("a product is declared twice")
+                    .with("topic", topic)
+                    .mend("remove one `.product::<…>()`"));
+            }
+        }
+        let mut seen = BTreeMap::new();
+        let parts = self
+            .handlers
+            .iter()
+            .map(|(name, _)| ("handler", name))
+            .chain(self.sources.iter().map(|(name, _)| ("source", name)));
+        for (what, part) in parts {
+            name(what, part)?;
+            if seen.insert((what, part), ()).is_some() {
+                return Err(Error::invalid("a name is used twice")
+                    .with(what, part)
+                    .mend("give each its own name: it is also the name of what is kept for it"));
+            }
+        }
+        self.api.check()
+    }
+}

@@ -1,0 +1,114 @@
+//! Points at which a test can have the process killed.
+//!
+//! `MESH_FAILPOINT="<name>[@<topic>][#<n>]"` kills the process with SIGKILL when the point
+//! is passed for the n-th time (1 by default), counting only passages that concern the
+//! topic if one is named. Without the variable a point costs one comparison.
+//!
+//! | name | passed when |
+//! |---|---|
+//! | `handler.before_commit` | a handler has decided, nothing is committed yet; topic consumed |
+//! | `inbox.committed` | its effects are committed, the group's offset is not; topic consumed |
+//! | `outbox.committed` | effects with outputs are committed, none is sent yet; topic written |
+//! | `relay.sent` | Kafka has acknowledged a record, that is not noted yet; topic written |
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mesh_core::{Error, Result};
+
+/// A point of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Point {
+    HandlerBeforeCommit,
+    InboxCommitted,
+    OutboxCommitted,
+    RelaySent,
+}
+
+impl Point {
+    const ALL: [Self; 4] = [
+        Self::HandlerBeforeCommit,
+        Self::InboxCommitted,
+        Self::OutboxCommitted,
+        Self::RelaySent,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::HandlerBeforeCommit => "handler.before_commit",
+            Self::InboxCommitted => "inbox.committed",
+            Self::OutboxCommitted => "outbox.committed",
+            Self::RelaySent => "relay.sent",
+        }
+    }
+}
+
+/// The point that was asked for, if any.
+#[derive(Debug, Default)]
+pub(crate) struct Failpoint {
+    armed: Option<Armed>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    point: Point,
+    topic: Option<String>,
+    at: u64,
+    passed: AtomicU64,
+}
+
+impl Failpoint {
+    /// Reads the value of `MESH_FAILPOINT`.
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(Self::default());
+        };
+        let wrong = || {
+            Error::invalid("the environment variable MESH_FAILPOINT is wrong")
+                .with("value", text)
+                .mend("write `<name>[@<topic>][#<n>]` with a name of the runtime's failpoints")
+        };
+        let (rest, at) = match text.split_once('#') {
+            Some((rest, number)) => (rest, number.parse().map_err(|_| wrong())?),
+            None => (text, 1),
+        };
+        let (name, topic) = match rest.split_once('@') {
+            Some((name, topic)) => (name, Some(topic.to_owned())),
+            None => (rest, None),
+        };
+        let point = Point::ALL
+            .into_iter()
+            .find(|point| point.name() == name)
+            .ok_or_else(wrong)?;
+        tracing::warn!(failpoint = text, "the process will be killed at a failpoint");
+        Ok(Self {
+            armed: Some(Armed {
+                point,
+                topic,
+                at,
+                passed: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// Passes `point` on behalf of `topic`.
+    pub(crate) fn pass(&self, point: Point, topic: &str) {
+        let Some(armed) = &self.armed else { return };
+        if armed.point != point || armed.topic.as_deref().is_some_and(|named| named != topic) {
+            return;
+        }
+        if armed.passed.fetch_add(1, Ordering::SeqCst) + 1 == armed.at {
+            kill();
+        }
+    }
+}
+
+/// Dies at once, as by `kill -9`: no destructor runs and nothing is flushed.
+fn kill() {
+    // SAFETY: kill(2) and getpid(2) take and return plain numbers and touch no memory.
+    unsafe {
+        libc::kill(libc::getpid(), libc::SIGKILL);
+    }
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,87 @@
+//! Watching what the domain depends on, and housekeeping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::Result;
+use mesh_stream::{Admin, RegistryClient};
+
+use crate::host::Host;
+use crate::status::sentence;
+
+/// How often the platform is asked whether it is there.
+const WATCH: Duration = Duration::from_secs(3);
+/// How often the lag of handlers is measured.
+const MEASURE: Duration = Duration::from_secs(1);
+/// How often old ids leave the inbox.
+const PURGE: Duration = Duration::from_secs(3_600);
+
+/// Shows which part of the platform does not answer.
+pub(crate) async fn watch(host: Arc<Host>, admin: Admin, registry: RegistryClient) {
+    while pause(&host, WATCH).await {
+        report(&host, "kafka", admin.reachable().await);
+        report(&host, "registry", reach_registry(&host, &registry).await);
+        report(&host, "catalog", host.catalog.reachable().await);
+    }
+}
+
+fn report(host: &Host, part: &str, found: Result<()>) {
+    match found {
+        Ok(()) => host.status.clear(part),
+        Err(error) => host.status.wait(part, sentence(&error)),
+    }
+}
+
+/// Any answer to a question about a subject shows that the registry is there.
+async fn reach_registry(host: &Host, registry: &RegistryClient) -> Result<()> {
+    let subject = format!("{}.none-value", host.domain);
+    match registry.latest(&subject).await {
+        Err(error) if error.is_retryable() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Measures how far handlers are behind.
+pub(crate) async fn measure(host: Arc<Host>, admin: Admin) {
+    while pause(&host, MEASURE).await {
+        for handler in host.status.handlers() {
+            let mut lag = 0;
+            let mut known = !handler.next_offsets.is_empty();
+            for (partition, next) in &handler.next_offsets {
+                match admin.watermarks(&handler.topic, *partition).await {
+                    Ok((low, high)) => lag += (high - (*next).max(low)).max(0) as u64,
+                    Err(_) => known = false,
+                }
+            }
+            if !known {
+                continue;
+            }
+            host.metrics
+                .lag
+                .with_label_values(&[&handler.name])
+                .set(lag as i64);
+            host.status.handler(&handler.name, |handler| handler.lag = Some(lag));
+        }
+    }
+}
+
+/// Lets go of the ids of events that are too old to come again.
+pub(crate) async fn purge(host: Arc<Host>) {
+    loop {
+        match host.store.purge_inbox(host.config.inbox_days).await {
+            Ok(0) => {}
+            Ok(purged) => tracing::info!(purged, "old ids left the inbox"),
+            Err(error) => tracing::warn!(error = error.log_line(), "the inbox could not be purged"),
+        }
+        if !pause(&host, PURGE).await {
+            return;
+        }
+    }
+}
+
+async fn pause(host: &Host, time: Duration) -> bool {
+    tokio::select! {
+        () = host.intake.cancelled() => false,
+        () = tokio::time::sleep(time) => true,
+    }
+}

@@ -1,0 +1,50 @@
+//! Hosts a domain: one process that produces, consumes and answers.
+//!
+//! A domain describes itself as a [`Domain`] (products, handlers, sources, API routes) and
+//! calls [`run`]. The host keeps the domain's documents, the inbox and the outbox in one
+//! SQLite file, and commits what an event caused in one local transaction; a relay then
+//! publishes the outbox to Kafka in order. After a crash the relay asks Kafka what it has
+//! already, so that nothing is lost and nothing is published twice. The platform may be
+//! missing at the start or go away at any time: the host waits, tries again and says so in
+//! `/readyz` and `/status`.
+//!
+//! Configured by [`Config`]: defaults, then a TOML file (`MESH_CONFIG`), then environment
+//! variables, then arguments (`--help` lists them).
+
+mod api;
+mod backoff;
+mod catalog;
+mod config;
+mod consume;
+mod context;
+mod domain;
+mod effects;
+mod failpoint;
+mod handler;
+mod health;
+mod host;
+mod http;
+mod import;
+mod metrics;
+mod partition;
+mod peer;
+mod relay;
+mod run;
+mod setup;
+mod source;
+mod state;
+mod status;
+mod store;
+mod unit;
+
+pub use api::{Api, Reply, Request};
+pub use config::Config;
+pub use context::Context;
+pub use domain::Domain;
+pub use effects::Effects;
+pub use handler::Handler;
+pub use host::Running;
+pub use peer::Peer;
+pub use run::run;
+pub use source::{Source, SourceBatch};
+pub use state::{StateValue, Stored};

@@ -1,0 +1,199 @@
+//! Making ready on the platform: topics, schemas, the catalog. Each step is tried until
+//! the platform is there; a refusal that trying again cannot change ends the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+
+use mesh_core::{Descriptor, Error, ErrorKind, EventId, Result, TraceContext};
+use mesh_stream::{
+    Admin, Registered, RegistryClient, TopicSpec, partition_for, put_frame, register_product,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::backoff::Backoff;
+use crate::effects::Output;
+use crate::host::Host;
+use crate::status::sentence;
+use crate::store::OutboxRow;
+
+/// The products of the domain as they are registered.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs {
+    topics: BTreeMap<&'static str, OutputTopic>,
+}
+
+#[derive(Debug)]
+struct OutputTopic {
+    registered: Registered,
+    partitions: i32,
+    version: String,
+    compacted: bool,
+}
+
+impl Outputs {
+    /// The row of the outbox for an output.
+    ///
+    /// # Errors
+    /// If the domain does not hand out that product.
+    pub(crate) fn row(
+        &self,
+        output: Output,
+        event_id: EventId,
+        trace: TraceContext,
+    ) -> Result<OutboxRow> {
+        let name = output.descriptor.topic.as_str();
+        let topic = self.topics.get(name).ok_or_else(|| {
+            Error::internal("a record was emitted to a product that the domain does not declare")
+                .with("topic", name)
+                .mend("declare it with `.product::<…>()`")
+        })?;
+        let framed = |id: u32, body: &[u8]| {
+            let mut bytes = Vec::with_capacity(mesh_stream::FRAME_BYTES + body.len());
+            put_frame(id, &mut bytes);
+            bytes.extend_from_slice(body);
+            bytes
+        };
+        let key = framed(topic.registered.key_id, &output.key);
+        Ok(OutboxRow {
+            seq: 0,
+            topic: name.to_owned(),
+            partition: partition_for(&key, topic.partitions),
+            event_id: event_id.0.as_bytes().to_vec(),
+            trace: trace.to_string(),
+            contract_version: topic.version.clone(),
+            value: output
+                .value
+                .map(|value| framed(topic.registered.value_id, &value)),
+            key,
+        })
+    }
+
+    /// Every partition that the outbox may write, and whether its topic is compacted.
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = (&'static str, i32, bool)> {
+        self.topics.iter().flat_map(|(name, topic)| {
+            (0..topic.partitions).map(move |partition| (*name, partition, topic.compacted))
+        })
+    }
+}
+
+/// Tries `step` until it succeeds, showing under `part` why it has not yet. `None` if the
+/// host stops.
+///
+/// # Errors
+/// What trying again cannot change.
+pub(crate) async fn persist<T, Fut>(
+    host: &Host,
+    part: &str,
+    stop: &CancellationToken,
+    mut step: impl FnMut() -> Fut,
+) -> Result<Option<T>>
+where
+    Fut: Future<Output = Result<T>>,
+{
+    let mut backoff = Backoff::network();
+    loop {
+        let result = tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            result = step() => result,
+        };
+        match result {
+            Ok(value) => {
+                host.status.clear(part);
+                return Ok(Some(value));
+            }
+            Err(error) if is_final(&error) => {
+                host.status.wait(part, sentence(&error));
+                return Err(error);
+            }
+            Err(error) => {
+                if backoff.attempts() == 0 {
+                    tracing::warn!(part, error = error.log_line(), "not ready yet, trying again");
+                } else {
+                    tracing::debug!(part, error = error.log_line(), "still not ready");
+                }
+                host.status.wait(part, sentence(&error));
+                if !backoff.wait(stop).await {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a person has to mend something before another attempt makes sense.
+fn is_final(error: &Error) -> bool {
+    !error.is_retryable()
+        && matches!(
+            error.kind(),
+            ErrorKind::InvalidInput
+                | ErrorKind::Conflict
+                | ErrorKind::FailedPrecondition
+                | ErrorKind::Unsupported
+                | ErrorKind::PermissionDenied
+                | ErrorKind::Unauthenticated
+                | ErrorKind::Corrupt
+        )
+}
+
+/// Makes the topics, registers schemas and products, and says where the API is.
+/// `None` if the host stops before that is done.
+pub(crate) async fn prepare(
+    host: &Host,
+    products: &[&'static Descriptor],
+    admin: &Admin,
+    registry: &RegistryClient,
+    api_url: &Url,
+) -> Result<Option<Outputs>> {
+    let stop = &host.intake;
+    let mut registered = HashMap::new();
+    for product in products {
+        let topic = product.topic.as_str();
+        let spec = TopicSpec::from(*product);
+        let ensured = persist(host, "kafka", stop, || admin.ensure_topic(&spec)).await?;
+        let ids = match ensured {
+            Some(_) => {
+                persist(host, "registry", stop, || register_product(registry, product)).await?
+            }
+            None => None,
+        };
+        let Some(ids) = ids else { return Ok(None) };
+        let in_catalog = persist(host, "catalog", stop, || {
+            host.catalog.register_product(product, &ids)
+        });
+        if in_catalog.await?.is_none() {
+            return Ok(None);
+        }
+        tracing::info!(
+            topic,
+            version = %product.contract.version,
+            key_schema_id = ids.key_id,
+            value_schema_id = ids.value_id,
+            "product registered"
+        );
+        registered.insert(topic, ids);
+    }
+    let domain = persist(host, "catalog", stop, || {
+        host.catalog.register_domain(&host.domain, api_url)
+    });
+    if domain.await?.is_none() {
+        return Ok(None);
+    }
+    let topics = products
+        .iter()
+        .filter_map(|product| {
+            let topic = product.topic.as_str();
+            let spec = TopicSpec::from(*product);
+            Some((
+                topic,
+                OutputTopic {
+                    registered: *registered.get(topic)?,
+                    partitions: spec.partitions,
+                    version: product.contract.version.to_string(),
+                    compacted: spec.configs.get("cleanup.policy").is_some_and(|policy| policy != "delete"),
+                },
+            ))
+        })
+        .collect();
+    Ok(Some(Outputs { topics }))
+}

@@ -1,0 +1,179 @@
+//! Records to publish, and what is known to be published.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use mesh_core::Result;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{Store, failed};
+
+/// Rows of one INSERT; seven values each, far below SQLite's 32,766 parameters.
+const INSERT_ROWS: usize = 500;
+
+/// A record to publish, framed and addressed.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct OutboxRow {
+    /// Its place in the order of the outbox; 0 until it is committed.
+    pub(crate) seq: i64,
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    /// The 16 bytes of the event's id.
+    pub(crate) event_id: Vec<u8>,
+    pub(crate) trace: String,
+    pub(crate) contract_version: String,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// The last record of a partition that is known to stand in Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Noted {
+    pub(crate) seq: i64,
+    pub(crate) offset: i64,
+    /// Records known to be published, in all or by this step.
+    pub(crate) published: u64,
+}
+
+impl Store {
+    /// Rows after `seq`, in order.
+    pub(crate) async fn outbox_page(&self, seq: i64, limit: usize) -> Result<Vec<OutboxRow>> {
+        sqlx::query_as(
+            "SELECT seq, topic, partition, event_id, trace, contract_version, key, value
+             FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        )
+        .bind(seq)
+        .bind(limit as i64)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)
+    }
+
+    /// The sequence numbers of the rows for one partition.
+    pub(crate) async fn outbox_of(&self, topic: &str, partition: i32) -> Result<Vec<i64>> {
+        sqlx::query_scalar(
+            "SELECT seq FROM outbox WHERE topic = ?1 AND partition = ?2 ORDER BY seq",
+        )
+        .bind(topic)
+        .bind(partition)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)
+    }
+
+    /// What is noted for one partition.
+    pub(crate) async fn noted(&self, topic: &str, partition: i32) -> Result<Option<Noted>> {
+        let row: Option<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT seq, last_offset, published FROM relayed WHERE topic = ?1 AND partition = ?2",
+        )
+        .bind(topic)
+        .bind(partition)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(failed)?;
+        Ok(row.map(|(seq, offset, published)| Noted {
+            seq,
+            offset,
+            published: published as u64,
+        }))
+    }
+
+    /// Notes what stands in Kafka and deletes every row up to `seq`, all of which are known
+    /// to be published.
+    pub(crate) async fn note_up_to(
+        &self,
+        seq: i64,
+        noted: &BTreeMap<(String, i32), Noted>,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        for ((topic, partition), noted) in noted {
+            write_noted(&mut tx, topic, *partition, noted).await?;
+        }
+        let deleted = sqlx::query("DELETE FROM outbox WHERE seq <= ?1")
+            .bind(seq)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?
+            .rows_affected();
+        tx.commit().await.map_err(failed)?;
+        self.pending.fetch_sub(deleted, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Notes what was found in one partition of Kafka and deletes these rows of it.
+    pub(crate) async fn note_found(
+        &self,
+        topic: &str,
+        partition: i32,
+        noted: &Noted,
+        found: &[i64],
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        write_noted(&mut tx, topic, partition, noted).await?;
+        let deleted = sqlx::query(
+            "DELETE FROM outbox WHERE topic = ?1 AND partition = ?2
+             AND seq IN (SELECT value FROM json_each(?3))",
+        )
+        .bind(topic)
+        .bind(partition)
+        .bind(serde_json::json!(found).to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?
+        .rows_affected();
+        tx.commit().await.map_err(failed)?;
+        self.pending.fetch_sub(deleted, Ordering::AcqRel);
+        Ok(())
+    }
+}
+
+async fn write_noted(
+    tx: &mut SqliteConnection,
+    topic: &str,
+    partition: i32,
+    noted: &Noted,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO relayed (topic, partition, seq, last_offset, published)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (topic, partition) DO UPDATE SET
+             seq = max(seq, excluded.seq),
+             last_offset = max(last_offset, excluded.last_offset),
+             published = published + excluded.published",
+    )
+    .bind(topic)
+    .bind(partition)
+    .bind(noted.seq)
+    .bind(noted.offset)
+    .bind(noted.published as i64)
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+pub(super) async fn write_outbox(tx: &mut SqliteConnection, rows: &[OutboxRow]) -> Result<()> {
+    for chunk in rows.chunks(INSERT_ROWS) {
+        let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO outbox (topic, partition, event_id, trace, contract_version, key, value) ",
+        );
+        insert.push_values(chunk, |mut values, row| {
+            values
+                .push_bind(&row.topic)
+                .push_bind(row.partition)
+                .push_bind(&row.event_id)
+                .push_bind(&row.trace)
+                .push_bind(&row.contract_version)
+                .push_bind(&row.key)
+                .push_bind(&row.value);
+        });
+        insert
+            .build()
+            // A statement of full length comes again and again; a shorter one does not.
+            .persistent(chunk.len() == INSERT_ROWS)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}

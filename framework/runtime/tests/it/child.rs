@@ -1,0 +1,66 @@
+//! This test binary, started again as the process of the domain.
+
+use std::process::Stdio;
+
+use mesh_runtime::Running;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::platform::{Client, Platform, config};
+use super::shop;
+
+const FLAG: &str = "MESH_RUNTIME_TEST_CHILD";
+
+/// Not a test of its own: what [`spawn`] runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn process() {
+    let Ok(arguments) = std::env::var(FLAG) else {
+        return;
+    };
+    let arguments: Vec<&str> = arguments.split('|').collect();
+    let [dir, bootstrap, registry_url, catalog_url, orders] = arguments.as_slice() else {
+        panic!("wrong arguments");
+    };
+    let config = config(dir.as_ref(), "shop", bootstrap, registry_url, catalog_url);
+    let domain = shop::domain(orders.parse().unwrap(), 100);
+    let running = Running::start(domain, config).await.unwrap();
+    println!("\nLISTENS {}", running.address());
+    let error = running.failed().await;
+    println!("\nFAILED {error}");
+}
+
+/// The domain as a process of its own, with its API.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) client: Client,
+}
+
+pub(crate) async fn spawn(platform: &Platform, orders: u64, failpoint: &str) -> Process {
+    let arguments = [
+        &platform.dir.path().display().to_string(),
+        &platform.bootstrap,
+        &platform.registry_url,
+        &platform.catalog_url,
+        &orders.to_string(),
+    ]
+    .map(String::as_str)
+    .join("|");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["child::process", "--exact", "--nocapture"])
+        .env(FLAG, arguments)
+        .env("MESH_FAILPOINT", failpoint)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    loop {
+        let line = lines.next_line().await.unwrap().expect("the child listens");
+        if let Some(address) = line.strip_prefix("LISTENS ") {
+            // Keeps the pipe open and empty for as long as the child writes.
+            let client = Client::at(address);
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Process { child, client };
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The platform for a test: broker, registry and catalog, each of which can go away.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use mesh_broker::{Broker, BrokerConfig};
+use mesh_catalog::{Catalog, CatalogConfig};
+use mesh_core::Record;
+use mesh_registry::{Registry, RegistryConfig};
+use mesh_runtime::{Config, Domain, Running};
+use mesh_stream::{
+    Decoder, Producer, RawRecord, RegistryClient, StreamConfig, TypedProducer,
+    register_product,
+};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers as _, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value as Json;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
+
+use super::shop::{Order, Payout};
+
+/// Tests on a given cluster share its topics, so they run one after the other there.
+static SHARED: Mutex<()> = Mutex::const_new(());
+
+pub(crate) struct Platform {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) bootstrap: String,
+    pub(crate) registry_url: String,
+    pub(crate) catalog_url: String,
+    broker: Option<Broker>,
+    servers: Vec<JoinHandle<()>>,
+    _turn: Option<MutexGuard<'static, ()>>,
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        for server in &self.servers {
+            server.abort();
+        }
+    }
+}
+
+/// An address that is free now.
+fn free() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+impl Platform {
+    pub(crate) async fn start() -> Self {
+        let mut platform = Self::absent().await;
+        platform.arrive().await;
+        platform
+    }
+
+    /// Addresses at which nobody listens yet.
+    pub(crate) async fn absent() -> Self {
+        let external = std::env::var("MESH_TEST_BOOTSTRAP").ok();
+        let turn = match external {
+            Some(_) => Some(SHARED.lock().await),
+            None => None,
+        };
+        let platform = Self {
+            dir: tempfile::tempdir().unwrap(),
+            bootstrap: external.clone().unwrap_or_else(|| free().to_string()),
+            registry_url: std::env::var("MESH_TEST_REGISTRY_URL")
+                .unwrap_or_else(|_| format!("http://{}", free())),
+            catalog_url: format!("http://{}", free()),
+            broker: None,
+            servers: Vec::new(),
+            _turn: turn,
+        };
+        if external.is_some() {
+            platform.clear().await;
+        }
+        platform
+    }
+
+    /// Forgets what other tests have left on a given cluster.
+    async fn clear(&self) {
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .create()
+            .unwrap();
+        let options = AdminOptions::new();
+        let topics = ["shop.orders.v1", "shop.payouts.v1"];
+        admin.delete_topics(&topics, &options).await.unwrap();
+        admin
+            .delete_groups(&["shop.pay", "shop.tally"], &options)
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+
+    pub(crate) async fn arrive(&mut self) {
+        self.start_broker().await;
+        if std::env::var("MESH_TEST_REGISTRY_URL").is_err() {
+            let registry = Registry::open(RegistryConfig::new(self.dir.path().join("registry.db")));
+            self.serve(self.registry_url.clone(), registry.await.unwrap().router())
+                .await;
+        }
+        let database = self.dir.path().join("catalog.db");
+        let catalog = Catalog::open(CatalogConfig { database }).await.unwrap();
+        self.serve(self.catalog_url.clone(), catalog.router()).await;
+    }
+
+    async fn serve(&mut self, url: String, router: axum::Router) {
+        let listener = TcpListener::bind(url.trim_start_matches("http://")).await.unwrap();
+        self.servers.push(tokio::spawn(async move {
+            axum::serve(listener, router).await.unwrap();
+        }));
+    }
+
+    pub(crate) async fn start_broker(&mut self) {
+        if std::env::var("MESH_TEST_BOOTSTRAP").is_err() {
+            let address = self.bootstrap.parse().unwrap();
+            let mut config = BrokerConfig::new(self.dir.path().join("kafka"), address);
+            config.group_min_session_timeout = Duration::from_secs(1);
+            config.worker_threads = 2;
+            self.broker = Some(Broker::start(config).await.unwrap());
+        }
+    }
+
+    /// Stops the embedded broker as a kill would; `false` if there is none.
+    pub(crate) async fn kill_broker(&mut self) -> bool {
+        match self.broker.take() {
+            Some(broker) => {
+                broker.abandon().await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn config(&self, name: &str) -> Config {
+        config(
+            self.dir.path(),
+            name,
+            &self.bootstrap,
+            &self.registry_url,
+            &self.catalog_url,
+        )
+    }
+
+    pub(crate) async fn run(&self, domain: Domain) -> Running {
+        Running::start(domain, self.config("shop")).await.unwrap()
+    }
+
+    pub(crate) fn stream(&self) -> StreamConfig {
+        StreamConfig::new(&self.bootstrap, &self.registry_url, "test")
+    }
+
+    pub(crate) async fn producer<R: Record>(&self) -> (Producer, TypedProducer<R>) {
+        let registry = RegistryClient::new(&self.registry_url).unwrap();
+        let ids = register_product(&registry, R::descriptor()).await.unwrap();
+        let producer = Producer::new(&self.stream()).unwrap();
+        (producer.clone(), TypedProducer::new(producer, ids))
+    }
+
+    /// Everything that stands in the topic of `R`, read without the framework's consumers.
+    pub(crate) async fn read<R: Record>(&self) -> Vec<R> {
+        let registry = RegistryClient::new(&self.registry_url).unwrap();
+        let decoder: Decoder<R> = Decoder::new(registry).unwrap();
+        let mut records = Vec::new();
+        for raw in self.read_raw(R::descriptor().topic.as_str()).await {
+            records.extend(decoder.decode(&raw).await.unwrap().value);
+        }
+        records
+    }
+
+    pub(crate) async fn read_raw(&self, topic: &str) -> Vec<RawRecord> {
+        let (bootstrap, topic) = (self.bootstrap.clone(), topic.to_owned());
+        tokio::task::spawn_blocking(move || read_raw(&bootstrap, &topic)).await.unwrap()
+    }
+
+    pub(crate) async fn payouts(&self) -> Vec<Payout> {
+        self.read().await
+    }
+
+    pub(crate) async fn orders(&self) -> Vec<Order> {
+        self.read().await
+    }
+}
+
+fn read_raw(bootstrap: &str, topic: &str) -> Vec<RawRecord> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", "reader")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    let timeout = Duration::from_secs(10);
+    let mut assignment = TopicPartitionList::new();
+    let mut left = 0;
+    for partition in 0..3 {
+        let (low, high) = consumer.fetch_watermarks(topic, partition, timeout).unwrap();
+        if high > low {
+            assignment
+                .add_partition_offset(topic, partition, Offset::Offset(low))
+                .unwrap();
+            left += high - low;
+        }
+    }
+    consumer.assign(&assignment).unwrap();
+    let mut records = Vec::new();
+    let begun = Instant::now();
+    while left > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{left} records are missing");
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else {
+            continue;
+        };
+        let message = message.unwrap();
+        left -= 1;
+        records.push(RawRecord {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis().unwrap_or(-1),
+            key: message.key().map(|bytes| bytes.to_vec().into()),
+            value: message.payload().map(|bytes| bytes.to_vec().into()),
+            headers: message
+                .headers()
+                .map(|headers| {
+                    headers
+                        .iter()
+                        .map(|header| (header.key.to_owned(), header.value.map(|value| value.to_vec().into())))
+                        .collect()
+                })
+                .unwrap_or_default(),
+        });
+    }
+    records
+}
+
+pub(crate) fn config(
+    dir: &Path,
+    name: &str,
+    bootstrap: &str,
+    registry_url: &str,
+    catalog_url: &str,
+) -> Config {
+    let mut config = Config::new("shop", dir.join(name)).unwrap();
+    config.bootstrap = bootstrap.to_owned();
+    config.registry_url = registry_url.parse().unwrap();
+    config.catalog_url = catalog_url.parse().unwrap();
+    config.listen = "127.0.0.1:0".parse().unwrap();
+    config.source_dir = Some(dir.to_owned());
+    config.handler_attempts = 2;
+    config.request_timeout = Duration::from_secs(3);
+    config.body_limit = 1_000;
+    // A killed member holds its partitions for this long.
+    if std::env::var("MESH_TEST_BOOTSTRAP").is_err() {
+        for (name, value) in [("session.timeout.ms", "1500"), ("heartbeat.interval.ms", "300")] {
+            config.kafka.insert(name.into(), value.into());
+        }
+    }
+    config
+}
+
+/// Calls a domain's API.
+pub(crate) struct Client {
+    pub(crate) base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    pub(crate) fn of(running: &Running) -> Self {
+        Self::at(&running.address().to_string())
+    }
+
+    pub(crate) fn at(address: &str) -> Self {
+        Self {
+            base: format!("http://{address}"),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.base);
+        self.http.request(method.parse().unwrap(), url)
+    }
+
+    pub(crate) fn governed(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.request(method, path)
+            .header("Mesh-Principal", "anna")
+            .header("Mesh-Purpose", "test")
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> (u16, Json) {
+        let response = self.governed("GET", path).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Polls `/status` until `wanted` holds.
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&Json) -> bool) -> Json {
+        let begun = Instant::now();
+        loop {
+            if let Ok(response) = self.request("GET", "/status").send().await {
+                let status: Json = response.json().await.unwrap();
+                if wanted(&status) {
+                    return status;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {status:#}");
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Polls until `orders` orders are paid, tallied and published.
+    pub(crate) async fn until_paid(&self, orders: u64) -> Json {
+        self.until("all is paid", |status| is_paid(status, orders)).await
+    }
+}
+
+pub(crate) fn is_paid(status: &Json, orders: u64) -> bool {
+    let handler = |at: usize| &status["handlers"][at];
+    status["outbox_pending"] == 0
+        && handler(0)["handled"] == orders
+        && handler(1)["handled"] == orders
+}

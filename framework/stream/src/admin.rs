@@ -1,0 +1,272 @@
+//! Topics: making them as a contract says, and asking about them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use mesh_core::contract::ProductKind;
+use mesh_core::{Descriptor, Error, ErrorKind, Result};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
+
+use crate::client::Context;
+use crate::config::StreamConfig;
+use crate::fault::{self, ASK_TIMEOUT};
+
+const CLEANUP: &str = "cleanup.policy";
+const RETENTION: &str = "retention.ms";
+
+/// A topic as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: i32,
+    /// Its settings by Kafka's names.
+    pub configs: BTreeMap<String, String>,
+}
+
+impl From<&Descriptor> for TopicSpec {
+    /// A state product is compacted, an event product kept for as long as its contract
+    /// says; retention is explicit for both.
+    fn from(descriptor: &Descriptor) -> Self {
+        let contract = &descriptor.contract;
+        let policy = match contract.schema.kind {
+            ProductKind::State => "compact",
+            ProductKind::Event => "delete",
+        };
+        Self {
+            name: descriptor.topic.as_str().to_owned(),
+            partitions: contract.schema.partitions,
+            configs: BTreeMap::from([
+                (CLEANUP.to_owned(), policy.to_owned()),
+                (
+                    RETENTION.to_owned(),
+                    contract.retention.as_millis().to_string(),
+                ),
+            ]),
+        }
+    }
+}
+
+/// What [`Admin::ensure_topic`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ensured {
+    /// The topic was made.
+    Created,
+    /// The topic was there already and fits.
+    Exists,
+}
+
+/// Asks and changes what concerns topics. Clones share one client.
+#[derive(Clone)]
+pub struct Admin {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: StreamConfig,
+    client: BaseConsumer<Context>,
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("bootstrap", &self.inner.config.bootstrap)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// A client; the broker need not be there yet.
+    ///
+    /// # Errors
+    /// If a setting is refused by librdkafka.
+    pub fn new(config: &StreamConfig) -> Result<Self> {
+        let client =
+            BaseConsumer::from_config_and_context(&config.admin(), Context::new(config, "admin"))
+                .map_err(|error| fault::kafka(&config.bootstrap, "making a client", error))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                client,
+            }),
+        })
+    }
+
+    /// Makes the topic, or checks that the one that is there has the same partitions and
+    /// clean-up policy. Other settings that differ are logged and left as they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] with a mend if the topic is there and differs,
+    /// [`ErrorKind::Unavailable`] if no broker answers.
+    pub async fn ensure_topic(&self, spec: &TopicSpec) -> Result<Ensured> {
+        let config = &self.inner.config;
+        let failed =
+            |what, error| fault::kafka(&config.bootstrap, what, error).with("topic", &spec.name);
+        // Made for the call: nothing would read its log in between.
+        let admin: AdminClient<Context> =
+            AdminClient::from_config_and_context(&config.admin(), Context::new(config, "admin"))
+                .map_err(|error| failed("making a client", error))?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(ASK_TIMEOUT * 2))
+            .operation_timeout(Some(ASK_TIMEOUT));
+
+        let topic = spec.configs.iter().fold(
+            // -1: as many replicas as the cluster makes by default (KIP-464).
+            NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(-1)),
+            |topic, (name, value)| topic.set(name, value),
+        );
+        let answers = admin
+            .create_topics([&topic], &options)
+            .await
+            .map_err(|error| failed("making a topic", error))?;
+        match answers.into_iter().next() {
+            Some(Ok(_)) => {
+                tracing::info!(
+                    topic = spec.name,
+                    partitions = spec.partitions,
+                    configs = ?spec.configs,
+                    "topic made"
+                );
+                return Ok(Ensured::Created);
+            }
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
+            Some(Err((_, code))) => {
+                return Err(fault::coded(&config.bootstrap, "making a topic", code)
+                    .with("topic", &spec.name));
+            }
+            None => {
+                return Err(Error::internal("the broker did not answer about the topic")
+                    .with("topic", &spec.name));
+            }
+        }
+
+        let partitions = self.partitions(&spec.name).await?;
+        if partitions != spec.partitions {
+            return Err(differs(spec, "partitions", partitions, spec.partitions)
+                .mend("say the topic's number in the contract (`mesh.partitions`); keys would change places otherwise"));
+        }
+        let resources = admin
+            .describe_configs([&ResourceSpecifier::Topic(&spec.name)], &options)
+            .await
+            .map_err(|error| failed("asking for a topic's settings", error))?;
+        let found = match resources.into_iter().next() {
+            Some(Ok(found)) => found,
+            Some(Err(code)) => {
+                return Err(
+                    fault::coded(&config.bootstrap, "asking for a topic's settings", code)
+                        .with("topic", &spec.name),
+                );
+            }
+            None => {
+                return Err(Error::internal("the broker did not answer about the topic")
+                    .with("topic", &spec.name));
+            }
+        };
+        for (name, wanted) in &spec.configs {
+            let is = found.get(name).and_then(|entry| entry.value.as_deref());
+            if is == Some(wanted) {
+                continue;
+            }
+            let is = is.unwrap_or("not told");
+            if name == CLEANUP {
+                return Err(differs(spec, CLEANUP, is, wanted).mend(
+                    "make the product's `mesh.kind` what it was, or publish it as a new major version",
+                ));
+            }
+            tracing::warn!(
+                topic = spec.name,
+                setting = name,
+                is,
+                wanted,
+                "a topic's setting is not what its contract says"
+            );
+        }
+        Ok(Ensured::Exists)
+    }
+
+    /// How many partitions `topic` has.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such topic.
+    pub async fn partitions(&self, topic: &str) -> Result<i32> {
+        let name = topic.to_owned();
+        self.ask("asking for a topic", move |client| {
+            let metadata = client.fetch_metadata(Some(&name), ASK_TIMEOUT)?;
+            let found = metadata.topics().iter().find(|found| found.name() == name);
+            let unknown = KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
+            let found = found.ok_or_else(|| unknown.clone())?;
+            match found.error() {
+                Some(error) if error.is_error() => Err(KafkaError::MetadataFetch(error.into())),
+                _ if found.partitions().is_empty() => Err(unknown),
+                _ => Ok(found.partitions().len()),
+            }
+        })
+        .await
+        .map(|count| i32::try_from(count).unwrap_or(i32::MAX))
+        .map_err(|error| error.with("topic", topic))
+    }
+
+    /// The first offset still there, and the offset after the last record.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such partition.
+    pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
+        let name = topic.to_owned();
+        self.ask("asking for offsets", move |client| {
+            client.fetch_watermarks(&name, partition, ASK_TIMEOUT)
+        })
+        .await
+        .map_err(|error| error.with("topic", topic).with("partition", partition))
+    }
+
+    /// Whether a broker answers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if none does.
+    pub async fn reachable(&self) -> Result<()> {
+        self.ask("asking for the cluster", |client| {
+            client.fetch_metadata(None, ASK_TIMEOUT).map(drop)
+        })
+        .await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        ask: impl FnOnce(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            let answer = ask(&inner.client);
+            // Hands what librdkafka has logged since the last question to the log.
+            while let Some(logged) = inner.client.poll(std::time::Duration::ZERO) {
+                drop(logged);
+            }
+            answer
+        })
+        .await
+        .map_err(|error| Error::internal(what).because(error))?
+        .map_err(|error| fault::kafka(&self.inner.config.bootstrap, what, error))
+    }
+}
+
+fn differs(
+    spec: &TopicSpec,
+    what: &str,
+    is: impl fmt::Display,
+    wanted: impl fmt::Display,
+) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "the topic is there already and is not what the contract says",
+    )
+    .with("topic", &spec.name)
+    .with("setting", what)
+    .with("is", is)
+    .with("contract", wanted)
+}

@@ -1,0 +1,111 @@
+//! How the clients of this crate are configured.
+
+use std::collections::BTreeMap;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+/// Where Kafka and the registry are, and how to talk to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Kafka's bootstrap addresses, `host:port` with commas between.
+    pub bootstrap: String,
+    /// The schema registry's address, such as `http://127.0.0.1:8081`.
+    pub registry_url: String,
+    /// The name by which brokers know this client in their logs and quotas.
+    pub client_id: String,
+    /// Settings of librdkafka by their own names; they win over the defaults here.
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// Between two tries to connect, in milliseconds. Less than librdkafka's ten seconds, so
+/// that a broker that was started again is found at once.
+const RECONNECT_MAX_MS: &str = "1000";
+
+impl StreamConfig {
+    /// A configuration without overrides.
+    pub fn new(
+        bootstrap: impl Into<String>,
+        registry_url: impl Into<String>,
+        client_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            registry_url: registry_url.into(),
+            client_id: client_id.into(),
+            overrides: BTreeMap::new(),
+        }
+    }
+
+    fn client(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("client.id", &self.client_id)
+            .set("allow.auto.create.topics", "false")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", RECONNECT_MAX_MS)
+            .set("socket.keepalive.enable", "true")
+            // Small requests must not wait for an acknowledgement of TCP.
+            .set("socket.nagle.disable", "true")
+            .set_log_level(RDKafkaLogLevel::Info);
+        for (name, value) in defaults {
+            config.set(*name, *value);
+        }
+        for (name, value) in &self.overrides {
+            config.set(name, value);
+        }
+        config
+    }
+
+    pub(crate) fn producer(&self) -> ClientConfig {
+        self.client(&[
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
+            ("linger.ms", "5"),
+            ("compression.type", "lz4"),
+            // Never: a record is given up only with the producer, so that a broker may be
+            // away for any time, and no record is sent twice by a caller that lost patience.
+            ("message.timeout.ms", "0"),
+            ("retry.backoff.ms", "100"),
+            ("retry.backoff.max.ms", "1000"),
+            ("queue.buffering.max.kbytes", "65536"),
+            // The partitioner of Java's client, see `partition_for`.
+            ("partitioner", "murmur2_random"),
+        ])
+    }
+
+    pub(crate) fn group_consumer(&self, group: &str) -> ClientConfig {
+        self.client(&[
+            ("group.id", group),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+            // How long the partitions of a member that was killed stay with nobody.
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "2000"),
+            ("fetch.wait.max.ms", "100"),
+            ("queued.max.messages.kbytes", "16384"),
+        ])
+    }
+
+    pub(crate) fn partition_reader(&self) -> ClientConfig {
+        self.client(&[
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            // What retention took away since the scan was planned is a hole like others.
+            ("auto.offset.reset", "earliest"),
+            ("enable.partition.eof", "true"),
+            ("fetch.wait.max.ms", "50"),
+            ("fetch.error.backoff.ms", "50"),
+            ("fetch.message.max.bytes", "4194304"),
+            // What is fetched ahead, and so the memory of one reader.
+            ("queued.min.messages", "1000000"),
+            ("queued.max.messages.kbytes", "16384"),
+        ])
+    }
+
+    pub(crate) fn admin(&self) -> ClientConfig {
+        self.client(&[])
+    }
+}

@@ -1,0 +1,97 @@
+//! A broker and a registry of the test's own.
+
+use std::net::SocketAddr;
+
+use mesh_broker::{Broker, BrokerConfig};
+use mesh_registry::{Registry, RegistryConfig};
+use mesh_stream::{Admin, RegistryClient, StreamConfig, TopicSpec};
+
+pub(crate) struct Platform {
+    pub(crate) config: StreamConfig,
+    pub(crate) registry: RegistryClient,
+    broker: Option<Broker>,
+    folder: tempfile::TempDir,
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// Serves a registry over `database` on `listener` for as long as the test's runtime lives.
+pub(crate) async fn serve_registry(listener: tokio::net::TcpListener, database: std::path::PathBuf) {
+    let registry = Registry::open(RegistryConfig::new(database)).await.unwrap();
+    tokio::spawn(mesh_registry::serve(
+        registry,
+        listener,
+        std::future::pending(),
+    ));
+}
+
+impl Platform {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let given = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let (bootstrap, broker) = match given("MESH_TEST_BOOTSTRAP") {
+            Some(bootstrap) => (bootstrap, None),
+            None => {
+                let config = BrokerConfig::new(folder.path().join("broker"), any_port());
+                let broker = Broker::start(config).await.unwrap();
+                (broker.bootstrap(), Some(broker))
+            }
+        };
+        let url = match given("MESH_TEST_REGISTRY") {
+            Some(url) => url,
+            None => {
+                let listener = tokio::net::TcpListener::bind(any_port()).await.unwrap();
+                let url = format!("http://{}", listener.local_addr().unwrap());
+                serve_registry(listener, folder.path().join("registry.db")).await;
+                url
+            }
+        };
+        Self {
+            config: StreamConfig::new(bootstrap, &url, "mesh-stream-test"),
+            registry: RegistryClient::new(&url).unwrap(),
+            broker,
+            folder,
+        }
+    }
+
+    /// A registry alone.
+    pub(crate) async fn registry_only() -> (RegistryClient, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = tokio::net::TcpListener::bind(any_port()).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        serve_registry(listener, folder.path().join("registry.db")).await;
+        (RegistryClient::new(&url).unwrap(), folder)
+    }
+
+    /// A topic of a name that no other test has.
+    pub(crate) async fn topic(&self, partitions: i32) -> String {
+        let name = format!("lab.t{}.v1", uuid::Uuid::new_v4().simple());
+        let spec = TopicSpec {
+            name: name.clone(),
+            partitions,
+            configs: [("retention.ms".to_owned(), "-1".to_owned())].into(),
+        };
+        Admin::new(&self.config)
+            .unwrap()
+            .ensure_topic(&spec)
+            .await
+            .unwrap();
+        name
+    }
+
+    /// Kills the broker as `kill -9` does, and starts it again after `pause` on the same
+    /// port and data. `false` if the broker is not this test's own.
+    pub(crate) async fn crash(&mut self, pause: std::time::Duration) -> bool {
+        let Some(broker) = self.broker.take() else {
+            return false;
+        };
+        let address = broker.local_addr();
+        broker.abandon().await;
+        tokio::time::sleep(pause).await;
+        let config = BrokerConfig::new(self.folder.path().join("broker"), address);
+        self.broker = Some(Broker::start(config).await.unwrap());
+        true
+    }
+}
