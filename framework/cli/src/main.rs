@@ -45,7 +45,9 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            ui::fail(&mesh_core::Error::internal("the async runtime does not start").because(error));
+            ui::fail(
+                &mesh_core::Error::internal("the async runtime does not start").because(error),
+            );
             return ExitCode::FAILURE;
         }
     };

@@ -130,8 +130,7 @@ impl Platform {
             database: args.data_dir.join("catalog.sqlite"),
         })
         .await?;
-        let mut stream = StreamConfig::new(addresses.bootstrap(), addresses.registry_url());
-        stream.client_id = "mesh-sql".into();
+        let stream = StreamConfig::new(addresses.bootstrap(), addresses.registry_url(), "mesh-sql");
         let mut query = QueryConfig::new(stream, addresses.http_url());
         query.memory_bytes = args.sql_memory_mib << 20;
         let engine = Engine::new(query)?;

@@ -376,12 +376,7 @@ fn read(map: &Map<'_>) -> Option<Contract> {
 }
 
 /// The product's name out of `<domain>.<product>.v<major>`.
-fn product_of_topic(
-    map: &Map<'_>,
-    topic: &str,
-    domain: &str,
-    version: &Version,
-) -> Option<String> {
+fn product_of_topic(map: &Map<'_>, topic: &str, domain: &str, version: &Version) -> Option<String> {
     let found = topic
         .strip_prefix(domain)
         .and_then(|rest| rest.strip_prefix('.'))

@@ -108,11 +108,7 @@ impl DataProduct {
             .iter()
             .find(|port| port.contract_id.as_deref() == Some(contract.id.as_str()));
         match kept {
-            Some(port) => differ(
-                "outputPorts",
-                &port.version,
-                &contract.version.to_string(),
-            ),
+            Some(port) => differ("outputPorts", &port.version, &contract.version.to_string()),
             None => differ("outputPorts", "no port with a contractId", &contract.id),
         }
         match Diagnostics::from_items(items) {

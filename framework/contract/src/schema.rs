@@ -452,8 +452,14 @@ fn read_field(map: &Map<'_>) -> Option<Field> {
     };
     map.finish();
     if let Some(word) = &field.classification
-        && !["public", "internal", "confidential", "restricted", "personal"]
-            .contains(&word.as_str())
+        && ![
+            "public",
+            "internal",
+            "confidential",
+            "restricted",
+            "personal",
+        ]
+        .contains(&word.as_str())
     {
         map.refuse(
             "classification",
@@ -517,7 +523,11 @@ fn read_type(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> Option<Type>
                 .filter(|options| options.node("format").is_some())
                 .and_then(|options| options.one_of("format", &["i32", "i64"]));
             let long = format.as_deref() == Some("i64");
-            expect_physical(map, physical.as_deref(), &[if long { "long" } else { "int" }]);
+            expect_physical(
+                map,
+                physical.as_deref(),
+                &[if long { "long" } else { "int" }],
+            );
             if long {
                 Type::Int64 { minimum, maximum }
             } else {
@@ -678,9 +688,7 @@ fn read_number(
             .strip_prefix('(')
             .and_then(|inner| inner.strip_suffix(')'))
             .and_then(|inner| inner.split_once(','))
-            .and_then(|(p, s)| {
-                Some((p.trim().parse::<u8>().ok()?, s.trim().parse::<u8>().ok()?))
-            });
+            .and_then(|(p, s)| Some((p.trim().parse::<u8>().ok()?, s.trim().parse::<u8>().ok()?)));
         let Some((p, s)) = parsed.filter(|(p, s)| (1..=38).contains(p) && s <= p) else {
             map.refuse(
                 "physicalType",

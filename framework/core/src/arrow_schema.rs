@@ -44,9 +44,7 @@ fn column(field: &Field) -> ArrowField {
 pub fn data_type(ty: &Type) -> DataType {
     match ty {
         Type::String { .. } | Type::Uuid => DataType::Utf8,
-        Type::Enum(_) => {
-            DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-        }
+        Type::Enum(_) => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         Type::Int32 { .. } => DataType::Int32,
         Type::Int64 { .. } => DataType::Int64,
         Type::Float32 => DataType::Float32,
@@ -61,9 +59,9 @@ pub fn data_type(ty: &Type) -> DataType {
             },
             Some("+00:00".into()),
         ),
-        Type::Array(array) => DataType::List(
-            ArrowField::new("item", data_type(&array.items), array.nullable).into(),
-        ),
+        Type::Array(array) => {
+            DataType::List(ArrowField::new("item", data_type(&array.items), array.nullable).into())
+        }
         Type::Object(object) => DataType::Struct(fields(&object.fields)),
     }
 }

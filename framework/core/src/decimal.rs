@@ -21,7 +21,10 @@ impl<const P: u8, const S: u8> Decimal<P, S> {
     /// # Errors
     /// If `unscaled` has more than `P` digits.
     pub fn from_unscaled(unscaled: i128) -> Result<Self> {
-        let digits = unscaled.unsigned_abs().checked_ilog10().map_or(1, |d| d + 1);
+        let digits = unscaled
+            .unsigned_abs()
+            .checked_ilog10()
+            .map_or(1, |d| d + 1);
         if digits > u32::from(P) {
             return Err(Error::invalid(format!(
                 "a number of {digits} digits does not fit decimal({P},{S})"
@@ -97,7 +100,11 @@ impl<const P: u8, const S: u8> fmt::Display for Decimal<P, S> {
         if S == 0 {
             return write!(f, "{sign}{whole}");
         }
-        write!(f, "{sign}{whole}.{fraction:0width$}", width = usize::from(S))
+        write!(
+            f,
+            "{sign}{whole}.{fraction:0width$}",
+            width = usize::from(S)
+        )
     }
 }
 
@@ -123,7 +130,16 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Money>().unwrap().to_string(), shown);
         }
-        for wrong in ["", ".", "1.005", "10000000000.00", "1e3", "--1", "1,5", " 1"] {
+        for wrong in [
+            "",
+            ".",
+            "1.005",
+            "10000000000.00",
+            "1e3",
+            "--1",
+            "1,5",
+            " 1",
+        ] {
             assert!(wrong.parse::<Money>().is_err(), "{wrong}");
         }
         let sum = "0.10".parse::<Money>().unwrap();

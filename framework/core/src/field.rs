@@ -229,9 +229,7 @@ impl FieldValue for Uuid {
     fn read(value: Option<&Value>, field: &str) -> Result<Self> {
         match present(value, field)? {
             Value::Uuid(value) => Ok(*value),
-            Value::String(text) => {
-                Uuid::parse_str(text).map_err(|_| mismatch(field, "a UUID"))
-            }
+            Value::String(text) => Uuid::parse_str(text).map_err(|_| mismatch(field, "a UUID")),
             _ => Err(mismatch(field, "a UUID")),
         }
     }
@@ -298,9 +296,7 @@ macro_rules! timestamp_field {
 
             fn to_json(&self) -> Json {
                 match self.to_datetime() {
-                    Some(instant) => instant
-                        .to_rfc3339_opts(SecondsFormat::$digits, true)
-                        .into(),
+                    Some(instant) => instant.to_rfc3339_opts(SecondsFormat::$digits, true).into(),
                     None => self.0.into(),
                 }
             }

@@ -39,10 +39,8 @@ macro_rules! word {
                 if valid {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(Error::invalid(concat!("not a valid ", $what)).mend(concat!(
-                        "use up to 200 letters, digits and any of ",
-                        $extra
-                    )))
+                    Err(Error::invalid(concat!("not a valid ", $what))
+                        .mend(concat!("use up to 200 letters, digits and any of ", $extra)))
                 }
             }
         }

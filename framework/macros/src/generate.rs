@@ -39,7 +39,13 @@ pub(crate) fn types(
         contract.id,
         contract.version
     );
-    let body = record(&name, &about, &schema.type_name, &schema.fields, &mut nested);
+    let body = record(
+        &name,
+        &about,
+        &schema.type_name,
+        &schema.fields,
+        &mut nested,
+    );
     let key_name = format_ident!("{}Key", name);
     let key = key(contract, &key_name, &schema.type_name);
     let key_fields: Vec<Ident> = schema
@@ -176,14 +182,16 @@ fn record(
             });
         }
         // A record that is printed by mistake must not give personal data away.
-        debugs.push(if matches!(
-            field.classification.as_deref(),
-            Some("personal" | "confidential" | "restricted")
-        ) {
-            quote!(.field(#column, &::core::format_args!("<redacted>")))
-        } else {
-            quote!(.field(#column, &self.#name))
-        });
+        debugs.push(
+            if matches!(
+                field.classification.as_deref(),
+                Some("personal" | "confidential" | "restricted")
+            ) {
+                quote!(.field(#column, &::core::format_args!("<redacted>")))
+            } else {
+                quote!(.field(#column, &self.#name))
+            },
+        );
     }
     let path = if checks.is_empty() {
         quote!(_path)

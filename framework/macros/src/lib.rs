@@ -43,8 +43,12 @@ fn expand(path: &str, caller: Option<PathBuf>) -> Result<proc_macro2::TokenStrea
     };
     let file = base.join(path);
     let read = |file: &std::path::Path| {
-        std::fs::read_to_string(file)
-            .map_err(|error| format!("{}: {error}; give a path from Cargo.toml on", file.display()))
+        std::fs::read_to_string(file).map_err(|error| {
+            format!(
+                "{}: {error}; give a path from Cargo.toml on",
+                file.display()
+            )
+        })
     };
     let text = read(&file)?;
     let contract = mesh_contract::Contract::parse(path, &text).map_err(|all| all.to_string())?;

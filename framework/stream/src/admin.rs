@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mesh_core::contract::ProductKind;
 use mesh_core::{Descriptor, Error, ErrorKind, Result};
@@ -17,6 +18,8 @@ use crate::fault::{self, ASK_TIMEOUT};
 
 const CLEANUP: &str = "cleanup.policy";
 const RETENTION: &str = "retention.ms";
+/// Between two tries of a question.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A topic as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,16 +241,32 @@ impl Admin {
     async fn ask<T: Send + 'static>(
         &self,
         what: &'static str,
-        ask: impl FnOnce(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
+        ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
-            let answer = ask(&inner.client);
-            // Hands what librdkafka has logged since the last question to the log.
-            while let Some(logged) = inner.client.poll(std::time::Duration::ZERO) {
-                drop(logged);
+            let begin = Instant::now();
+            loop {
+                let answer = ask(&inner.client);
+                // Hands what librdkafka has logged since the last question to the log.
+                while let Some(logged) = inner.client.poll(Duration::ZERO) {
+                    drop(logged);
+                }
+                // A request that was on a connection when it closed is not sent again by
+                // librdkafka, and a client that learns the cluster's nodes closes one.
+                match answer
+                    .as_ref()
+                    .err()
+                    .and_then(KafkaError::rdkafka_error_code)
+                {
+                    Some(
+                        RDKafkaErrorCode::BrokerTransportFailure
+                        | RDKafkaErrorCode::DestroyBroker
+                        | RDKafkaErrorCode::NetworkException,
+                    ) if begin.elapsed() < ASK_TIMEOUT => std::thread::sleep(PAUSE),
+                    _ => return answer,
+                }
             }
-            answer
         })
         .await
         .map_err(|error| Error::internal(what).because(error))?

@@ -10,7 +10,12 @@ pub(crate) const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `what` failed with `error` on the cluster at `bootstrap`.
 pub(crate) fn kafka(bootstrap: &str, what: &'static str, error: KafkaError) -> Error {
-    let Some(code) = error.rdkafka_error_code() else {
+    let code = match &error {
+        // The library's own accessor leaves this one out.
+        KafkaError::AdminOp(code) => Some(*code),
+        _ => error.rdkafka_error_code(),
+    };
+    let Some(code) = code else {
         return match &error {
             KafkaError::ClientConfig(_, reason, name, _) => {
                 Error::invalid("a setting of the Kafka client is refused")
@@ -22,6 +27,11 @@ pub(crate) fn kafka(bootstrap: &str, what: &'static str, error: KafkaError) -> E
                 .with("reason", reason)
                 .mend("correct the client's settings"),
             KafkaError::Nul(_) => Error::invalid("a name holds a zero byte"),
+            KafkaError::Seek(_) | KafkaError::PauseResume(_) => Error::new(
+                ErrorKind::Conflict,
+                format!("{what}: the partition is not this member's"),
+            )
+            .with("bootstrap", bootstrap),
             _ => Error::internal(what).with("bootstrap", bootstrap),
         }
         .because(error);

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use mesh_core::{Error, EventId, Record, Result, TraceContext};
@@ -65,7 +68,7 @@ impl Headers {
     /// The headers of a new event of product `R` in the trace `trace`.
     pub fn of<R: Record>(trace: TraceContext) -> Self {
         Self {
-            event_id: EventId::new(),
+            event_id: new_event_id(),
             contract_version: R::descriptor().contract.version.to_string(),
             trace,
             outbox: None,
@@ -160,6 +163,37 @@ impl Headers {
         }
         pairs
     }
+}
+
+/// A new event id, as [`EventId::new`] makes them: a UUIDv7 (RFC 9562, section 5.7). That
+/// one asks the operating system for random bits each time, which is a fifth of what it
+/// costs to publish a record; here the bits are a bijection of a counter with a random
+/// start, so that they are distinct within the process and random outside of it.
+pub(crate) fn new_event_id() -> EventId {
+    static COUNTER: OnceLock<(AtomicU64, u16)> = OnceLock::new();
+    let (counter, salt) = COUNTER.get_or_init(|| {
+        let (high, low) = Uuid::new_v4().as_u64_pair();
+        // Turned, so that the fixed bits of one half meet random ones of the other.
+        (
+            AtomicU64::new(low ^ high.rotate_left(32)),
+            (high >> 48) as u16,
+        )
+    });
+    // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut bits = counter.fetch_add(STEP, Ordering::Relaxed);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    let millis = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64);
+    // Of these 80 bits version and variant take the first four and bits 16 and 17, which
+    // is why the upper twelve of the counter's stand twice.
+    let mut random = [0u8; 10];
+    random[..2].copy_from_slice(&((bits >> 52) as u16 ^ salt).to_be_bytes());
+    random[2..].copy_from_slice(&bits.to_be_bytes());
+    EventId(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
 }
 
 /// Room for a trace context (55 bytes) or an outbox mark (57 at most).

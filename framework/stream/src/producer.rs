@@ -33,7 +33,7 @@ pub struct Outgoing {
     pub value: Option<Bytes>,
     /// The headers.
     pub headers: Headers,
-    /// Milliseconds since 1970; now without one.
+    /// Milliseconds since 1970; now without one, and where it is 0.
     pub timestamp: Option<i64>,
 }
 

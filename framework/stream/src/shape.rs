@@ -97,7 +97,8 @@ impl Shape {
             }
             Node::Enum(symbols) => {
                 // An index is written with its sign: twice itself.
-                if varint(rest)? >= *symbols * 2 {
+                let index = varint(rest)?;
+                if index % 2 == 1 || index / 2 >= *symbols {
                     return Err("an enum index is out of range");
                 }
             }

@@ -8,7 +8,7 @@ use mesh_core::contract::ProductKind;
 use mesh_core::{Error, ErrorKind, Record, Result, TraceContext};
 
 use crate::encode::Encoder;
-use crate::headers::Headers;
+use crate::headers::{Headers, new_event_id};
 use crate::producer::{Borrowed, Delivery, Producer};
 use crate::registry::Registered;
 
@@ -56,7 +56,7 @@ impl<R: Record> TypedProducer<R> {
     /// If the record breaks a limit of its contract, and as [`Producer::send`].
     pub async fn send(&self, record: &R) -> Result<Delivery> {
         let headers = Headers {
-            event_id: mesh_core::EventId::new(),
+            event_id: new_event_id(),
             contract_version: self.version.clone(),
             trace: self.trace,
             outbox: None,

@@ -175,7 +175,14 @@ fn account_history(
     let pension = rng.random_bool(0.2);
     let employer = rng.random_range(1_000_000..99_999_999);
     let landlord = rng.random_range(1_000_000..99_999_999);
-    post(opened, "PRIJEM", "VKLAD", rng.random_range(2..12) * 10_000, "", None);
+    post(
+        opened,
+        "PRIJEM",
+        "VKLAD",
+        rng.random_range(2..12) * 10_000,
+        "",
+        None,
+    );
     let mut day = opened + Days::new(1);
     while day < until {
         match day.day() {
@@ -186,7 +193,14 @@ fn account_history(
             }
             12 => {
                 let rent = share(salary, thrift * 0.35);
-                post(day, "VYDAJ", "PREVOD NA UCET", rent, "SIPO", Some(("YZ", landlord)));
+                post(
+                    day,
+                    "VYDAJ",
+                    "PREVOD NA UCET",
+                    rent,
+                    "SIPO",
+                    Some(("YZ", landlord)),
+                );
             }
             18 | 24 => {
                 let spent = share(salary, thrift * rng.random_range(0.2..0.42));
@@ -202,7 +216,14 @@ fn account_history(
                 if held > 10_000 {
                     post(day, "PRIJEM", "", share(held, 0.003), "UROK", None);
                 } else if held < 0 {
-                    post(day, "VYDAJ", "VYBER", share(-held, 0.01).max(10), "SANKC. UROK", None);
+                    post(
+                        day,
+                        "VYDAJ",
+                        "VYBER",
+                        share(-held, 0.01).max(10),
+                        "SANKC. UROK",
+                        None,
+                    );
                 }
             }
             _ => {}

@@ -59,8 +59,9 @@ impl DemoFolder {
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let text = serde_json::to_string_pretty(&bank)
-                    .map_err(|error| Error::internal("a marker cannot be written").because(error))?;
+                let text = serde_json::to_string_pretty(&bank).map_err(|error| {
+                    Error::internal("a marker cannot be written").because(error)
+                })?;
                 std::fs::write(&marker, text + "\n").map_err(|error| {
                     Error::invalid("the data directory cannot be written")
                         .with("file", marker.display())

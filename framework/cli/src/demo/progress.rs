@@ -37,7 +37,11 @@ pub(crate) async fn watch(
             .iter()
             .all(|status| status.as_ref().is_some_and(DomainStatus::is_idle));
         let now: u64 = statuses.iter().flatten().map(DomainStatus::published).sum();
-        idle = if all_idle && now == published { idle + 1 } else { 0 };
+        idle = if all_idle && now == published {
+            idle + 1
+        } else {
+            0
+        };
         published = now;
         if begun.elapsed() > limit {
             return Err(Error::new(
@@ -94,7 +98,12 @@ impl View {
 
     fn draw(&mut self, domain: &FoundDomain, status: Option<&DomainStatus>) {
         let Some(status) = status else {
-            self.bar(&domain.name, &format!("{} is starting", domain.name), 0, None);
+            self.bar(
+                &domain.name,
+                &format!("{} is starting", domain.name),
+                0,
+                None,
+            );
             return;
         };
         let title = format!("{}: {} records published", domain.name, status.published());

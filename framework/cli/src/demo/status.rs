@@ -97,8 +97,10 @@ pub(crate) async fn wait_for_platform(
         }
         supervisor.tend()?;
         if begun.elapsed() > Duration::from_secs(60) {
-            return Err(Error::unavailable("the platform does not come up within 60 s")
-                .mend("see logs/platform.log in the data directory"));
+            return Err(
+                Error::unavailable("the platform does not come up within 60 s")
+                    .mend("see logs/platform.log in the data directory"),
+            );
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -98,9 +98,10 @@ pub(crate) async fn tell(
         };
         for (title, statement) in questions(&text) {
             ui::line(format!("\n{}", ui::bold(&title)));
-            let answer = client.text(&statement, Format::Table).await.map_err(|error| {
-                error.with("file", domain.folder.join("demo.sql").display())
-            })?;
+            let answer = client
+                .text(&statement, Format::Table)
+                .await
+                .map_err(|error| error.with("file", domain.folder.join("demo.sql").display()))?;
             ui::line(answer.trim_end());
         }
     }

@@ -136,7 +136,12 @@ impl Supervisor {
         let mut command = Command::new(&program.path);
         command
             .args(&program.arguments)
-            .envs(program.environment.iter().map(|(name, value)| (*name, value)))
+            .envs(
+                program
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (*name, value)),
+            )
             .stdin(Stdio::null())
             .stdout(log.0)
             .stderr(log.1)
@@ -159,9 +164,7 @@ impl Supervisor {
         let pids: serde_json::Map<String, serde_json::Value> = self
             .running
             .iter()
-            .filter_map(|running| {
-                Some((running.program.name.clone(), running.child.id()?.into()))
-            })
+            .filter_map(|running| Some((running.program.name.clone(), running.child.id()?.into())))
             .collect();
         let text = serde_json::Value::Object(pids).to_string();
         let partial = self.processes_file.with_extension("json.new");
@@ -181,9 +184,10 @@ impl Supervisor {
     pub(crate) fn tend(&mut self) -> Result<()> {
         let mut changed = false;
         for at in 0..self.running.len() {
-            let ended = self.running[at].child.try_wait().map_err(|error| {
-                Error::internal("a process cannot be watched").because(error)
-            })?;
+            let ended = self.running[at]
+                .child
+                .try_wait()
+                .map_err(|error| Error::internal("a process cannot be watched").because(error))?;
             let Some(status) = ended else { continue };
             let running = &mut self.running[at];
             let now = Instant::now();
@@ -201,7 +205,9 @@ impl Supervisor {
                     .with("last lines", tail(&log))
                     .mend("mend what its log says"));
             }
-            ui::line(ui::dim(&format!("{name} ended with {status}; starting it again")));
+            ui::line(ui::dim(&format!(
+                "{name} ended with {status}; starting it again"
+            )));
             let mut program = std::mem::replace(
                 &mut self.running[at].program,
                 Program {

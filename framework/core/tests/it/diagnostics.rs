@@ -25,33 +25,109 @@ fn the_sample_is_sound() {
 
 #[test]
 fn what_is_not_understood_is_refused_with_its_place_and_mend() {
-    check("status: active\n", "", &["c.yaml:2", "status", "is missing", "add `status"]);
-    check("status: active", "statuss: active", &["c.yaml:7:1", "did you mean `status`?"]);
-    check("status: active", "status: live", &["c.yaml:7", "`live`", "`active`"]);
-    check("version: \"1.2.0\"", "version: 1.2", &["version", "in quotes"]);
-    check("version: \"1.2.0\"", "version: \"2.0.0\"", &["physicalName", "lab.<product>.v2"]);
-    check("kind: DataContract", "kind: DataContract\nprice: {}", &["price", "not understood"]);
-    check("lab.samples.v1", "lab.Samples.v1", &["physicalName", "not this product's topic"]);
+    check(
+        "status: active\n",
+        "",
+        &["c.yaml:2", "status", "is missing", "add `status"],
+    );
+    check(
+        "status: active",
+        "statuss: active",
+        &["c.yaml:7:1", "did you mean `status`?"],
+    );
+    check(
+        "status: active",
+        "status: live",
+        &["c.yaml:7", "`live`", "`active`"],
+    );
+    check(
+        "version: \"1.2.0\"",
+        "version: 1.2",
+        &["version", "in quotes"],
+    );
+    check(
+        "version: \"1.2.0\"",
+        "version: \"2.0.0\"",
+        &["physicalName", "lab.<product>.v2"],
+    );
+    check(
+        "kind: DataContract",
+        "kind: DataContract\nprice: {}",
+        &["price", "not understood"],
+    );
+    check(
+        "lab.samples.v1",
+        "lab.Samples.v1",
+        &["physicalName", "not this product's topic"],
+    );
     check("domain: lab", "domain: Lab", &["domain", "lower-case"]);
     check("name: tube", "name: series", &["stands here twice"]);
     check("name: tube", "name: tube_v2", &["ends like a version"]);
-    check("format: uuid", "format: guid", &["properties[2].logicalTypeOptions.format", "`uuid`"]);
+    check(
+        "format: uuid",
+        "format: guid",
+        &["properties[2].logicalTypeOptions.format", "`uuid`"],
+    );
     check("value: TAKEN", "value: 2TAKEN", &["Avro symbol"]);
     check("value: MEASURED_TWICE", "value: taken", &["collides"]);
-    check("decimal(12,2)", "decimal(12,3)", &["scale", "add `- property: scale`"]);
+    check(
+        "decimal(12,2)",
+        "decimal(12,3)",
+        &["scale", "add `- property: scale`"],
+    );
     check("decimal(12,2)", "decimal(40,2)", &["1 <= p <= 38"]);
-    check("timestamp-micros", "timestamp-nanos", &["physicalType", "`timestamp-micros`"]);
-    check("value: taken_at", "value: tube", &["mesh.eventTime", "no timestamp"]);
-    check("value: taken_at", "value: nowhere", &["mesh.eventTime", "no column"]);
-    check("property: mesh.partitions", "property: mesh.partition", &["not understood"]);
+    check(
+        "timestamp-micros",
+        "timestamp-nanos",
+        &["physicalType", "`timestamp-micros`"],
+    );
+    check(
+        "value: taken_at",
+        "value: tube",
+        &["mesh.eventTime", "no timestamp"],
+    );
+    check(
+        "value: taken_at",
+        "value: nowhere",
+        &["mesh.eventTime", "no column"],
+    );
+    check(
+        "property: mesh.partitions",
+        "property: mesh.partition",
+        &["not understood"],
+    );
     check("value: state", "value: table", &["mesh.kind"]);
-    check("primaryKeyPosition: 2", "primaryKeyPosition: 3", &["without gaps"]);
-    check("    value: 30\n    unit: d", "    value: 30", &["unit", "write h, d or y"]);
-    check("property: retention", "property: latency", &["retention", "missing"]);
-    check("- name: sample\n", "- name: sample\n    name: again\n", &["YAML"]);
-    check("kind: DataContract", "kind: [DataContract", &["not valid YAML"]);
+    check(
+        "primaryKeyPosition: 2",
+        "primaryKeyPosition: 3",
+        &["without gaps"],
+    );
+    check(
+        "    value: 30\n    unit: d",
+        "    value: 30",
+        &["unit", "write h, d or y"],
+    );
+    check(
+        "property: retention",
+        "property: latency",
+        &["retention", "missing"],
+    );
+    check(
+        "- name: sample\n",
+        "- name: sample\n    name: again\n",
+        &["YAML"],
+    );
+    check(
+        "kind: DataContract",
+        "kind: [DataContract",
+        &["not valid YAML"],
+    );
     check("kind: DataContract", "kind: !!binary x", &["kind"]);
-    check("apiVersion: v3.2.0", "apiVersion: v3.2.0\n---\na: 1", &["one document"]);
+    check(
+        "apiVersion: v3.2.0",
+        "apiVersion: v3.2.0\n---\na: 1",
+        &["one document"],
+    );
 }
 
 #[test]

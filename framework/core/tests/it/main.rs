@@ -3,4 +3,5 @@
 
 mod compile;
 mod diagnostics;
+mod standards;
 mod types;

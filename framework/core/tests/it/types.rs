@@ -118,7 +118,12 @@ fn arrow_avro_decodes_to_the_arrow_schema_of_the_contract() {
     }
     let batch = decoder.flush().unwrap().unwrap();
     assert_eq!(batch.num_rows(), 2);
-    for (ours, theirs) in descriptor.arrow.fields().iter().zip(batch.schema().fields()) {
+    for (ours, theirs) in descriptor
+        .arrow
+        .fields()
+        .iter()
+        .zip(batch.schema().fields())
+    {
         assert_eq!(ours.name(), theirs.name());
         assert_eq!(ours.is_nullable(), theirs.is_nullable(), "{}", ours.name());
         assert!(
@@ -140,7 +145,10 @@ fn arrow_avro_decodes_to_the_arrow_schema_of_the_contract() {
     );
     let status = batch["status"].as_dictionary::<Int32Type>();
     assert_eq!(
-        status.values().as_string::<i32>().value(status.key(0).unwrap()),
+        status
+            .values()
+            .as_string::<i32>()
+            .value(status.key(0).unwrap()),
         "MEASURED_TWICE"
     );
     assert!(batch["note"].is_null(1));
@@ -209,5 +217,8 @@ fn limits_are_checked_and_the_error_names_the_column_without_its_value() {
 #[test]
 fn personal_columns_are_not_printed() {
     let text = format!("{:?}", full());
-    assert!(text.contains("<redacted>") && !text.contains("äöü"), "{text}");
+    assert!(
+        text.contains("<redacted>") && !text.contains("äöü"),
+        "{text}"
+    );
 }

@@ -58,7 +58,7 @@ impl CsvWriter {
 }
 
 /// Writes row `n` of one column as plain text; false for null.
-pub(super) type TextCell<'a> = Box<dyn Fn(usize, &mut String) -> Result<bool> + Send + 'a>;
+pub(super) type TextCell<'a> = Box<dyn Fn(usize, &mut String) -> Result<bool> + 'a>;
 
 pub(super) fn text_cells(batch: &RecordBatch) -> Result<Vec<TextCell<'_>>> {
     batch

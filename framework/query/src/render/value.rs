@@ -21,7 +21,7 @@ pub(crate) static FORMAT: FormatOptions<'static> = FormatOptions::new()
     .with_timestamp_tz_format(Some("%Y-%m-%dT%H:%M:%S%.f%:z"));
 
 /// Writes row `n` of one column as JSON.
-pub(crate) type JsonCell<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + Send + 'a>;
+pub(crate) type JsonCell<'a> = Box<dyn Fn(usize, &mut String) -> Result<()> + 'a>;
 
 /// The writer of a column.
 ///
@@ -189,7 +189,7 @@ pub(crate) fn json_cell(array: &ArrayRef) -> Result<JsonCell<'_>> {
 
 fn nullable<'a>(
     array: &'a ArrayRef,
-    write: impl Fn(usize, &mut String) -> Result<()> + Send + 'a,
+    write: impl Fn(usize, &mut String) -> Result<()> + 'a,
 ) -> JsonCell<'a> {
     let nulls = array.logical_nulls();
     Box::new(move |row, out| {

@@ -12,7 +12,7 @@ use mesh_core::{Error, Result};
 use crate::product::{LogColumn, Product};
 
 #[derive(Debug, Clone, Copy)]
-enum From {
+enum Origin {
     /// A place among the decoded columns.
     Value(usize),
     Log(LogColumn),
@@ -22,7 +22,7 @@ enum From {
 #[derive(Debug)]
 pub(crate) struct Columns {
     schema: SchemaRef,
-    from: Vec<From>,
+    from: Vec<Origin>,
     /// Columns of the contract to decode, in its order.
     values: Vec<usize>,
 }
@@ -52,14 +52,14 @@ impl Columns {
                     .into_iter()
                     .find(|column| column.name() == field.name())
                 {
-                    return Ok(From::Log(column));
+                    return Ok(Origin::Log(column));
                 }
                 product
                     .arrow
                     .index_of(field.name())
                     .ok()
                     .and_then(|column| values.binary_search(&column).ok())
-                    .map(From::Value)
+                    .map(Origin::Value)
                     .ok_or_else(|| {
                         DataFusionError::Internal("a column that the table does not have".into())
                     })
@@ -98,14 +98,14 @@ impl Columns {
             .from
             .iter()
             .map(|from| match from {
-                From::Value(at) => decoded.get(*at).cloned().ok_or_else(mismatch),
-                From::Log(LogColumn::Partition) => {
+                Origin::Value(at) => decoded.get(*at).cloned().ok_or_else(mismatch),
+                Origin::Log(LogColumn::Partition) => {
                     Ok(Arc::new(Int32Array::from_value(partition, places.len())) as ArrayRef)
                 }
-                From::Log(LogColumn::Offset) => Ok(Arc::new(Int64Array::from_iter_values(
+                Origin::Log(LogColumn::Offset) => Ok(Arc::new(Int64Array::from_iter_values(
                     places.iter().map(|place| place.offset),
                 )) as ArrayRef),
-                From::Log(LogColumn::Timestamp) => Ok(Arc::new(
+                Origin::Log(LogColumn::Timestamp) => Ok(Arc::new(
                     TimestampMillisecondArray::from_iter_values(
                         places.iter().map(|place| place.timestamp),
                     )

@@ -58,6 +58,7 @@ async fn answers_in_json_csv_and_text() {
         json!({"name": "amount", "type": "DECIMAL(12,2)", "nullable": false})
     );
     assert_eq!(answer["columns"][3]["type"], "VARCHAR");
+    let sold_at = &answer["rows"][1][4];
     assert_eq!(
         answer["rows"],
         json!([
@@ -74,17 +75,10 @@ async fn answers_in_json_csv_and_text() {
                 "so\"uth, x",
                 "1234.56",
                 "OPEN",
-                "2309-04-11T10:07:34.740993+00:00",
+                sold_at,
                 "note 9007199254740993"
             ],
         ])
-        .as_array()
-        .map(|rows| {
-            let mut rows = rows.clone();
-            rows[1][4] = answer["rows"][1][4].clone();
-            Value::Array(rows)
-        })
-        .unwrap()
     );
     assert_eq!(answer["stats"]["rows"], 2);
     assert_eq!(answer["stats"]["records_read"], 2);

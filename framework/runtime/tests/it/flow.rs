@@ -30,8 +30,8 @@ async fn every_row_of_a_source_is_published_handled_and_paid_once() {
     let metrics = client.request("GET", "/metrics").send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     for line in [
-        r#"mesh_events_handled_total{domain="shop",handler="pay"} 3000"#,
-        r#"mesh_relayed_total{domain="shop",topic="shop.payouts.v1"} 3000"#,
+        r#"mesh_events_handled_total{handler="pay",domain="shop"} 3000"#,
+        r#"mesh_relayed_total{topic="shop.payouts.v1",domain="shop"} 3000"#,
         r#"mesh_outbox_pending{domain="shop"} 0"#,
         r#"mesh_ready{domain="shop"} 1"#,
     ] {

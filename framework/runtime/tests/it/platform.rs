@@ -62,6 +62,11 @@ impl Platform {
 
     /// Addresses at which nobody listens yet.
     pub(crate) async fn absent() -> Self {
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_writer(std::io::stderr)
+            .try_init()
+            .ok();
         let external = std::env::var("MESH_TEST_BOOTSTRAP").ok();
         let turn = match external {
             Some(_) => Some(SHARED.lock().await),
@@ -260,6 +265,9 @@ pub(crate) fn config(
         for (name, value) in [("session.timeout.ms", "1500"), ("heartbeat.interval.ms", "300")] {
             config.kafka.insert(name.into(), value.into());
         }
+    }
+    if let Ok(debug) = std::env::var("MESH_TEST_KAFKA_DEBUG") {
+        config.kafka.insert("debug".into(), debug);
     }
     config
 }

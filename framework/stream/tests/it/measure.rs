@@ -3,18 +3,38 @@
 
 use std::time::{Duration, Instant};
 
-use mesh_core::Record;
+use mesh_core::{Record, TraceContext};
 use mesh_stream::batch::{ArrowDecoder, PartitionReader};
-use mesh_stream::{Admin, Producer, TopicSpec, TypedProducer, WriterSchema, register_product};
+use mesh_stream::{
+    Admin, Headers, Producer, TopicSpec, TypedProducer, WriterSchema, register_product,
+};
 
 use crate::platform::Platform;
 use crate::records::{Reading, framed, reading};
 
 const COUNT: i64 = 1_000_000;
 
-fn rate(what: &str, count: i64, begin: Instant) {
-    let seconds = begin.elapsed().as_secs_f64();
-    println!("{what}: {:.2}M/s", count as f64 / seconds / 1e6);
+/// Time, and time on a processor of this thread.
+#[derive(Clone, Copy)]
+struct Clock(Instant, f64);
+
+impl Clock {
+    fn now() -> Self {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let nanos: f64 = text
+            .split(' ')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0.0);
+        Self(Instant::now(), nanos / 1e9)
+    }
+
+    fn rate(self, what: &str, count: i64) {
+        let now = Self::now();
+        let wall = count as f64 / (now.0 - self.0).as_secs_f64() / 1e6;
+        let busy = count as f64 / (now.1 - self.1) / 1e6;
+        println!("{what}: {wall:.2}M/s, {busy:.2}M per second of this thread's processor");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,11 +42,11 @@ fn rate(what: &str, count: i64, begin: Instant) {
 async fn measure() {
     let schema = WriterSchema::parse(1, Reading::descriptor().value_schema.clone()).unwrap();
     let bytes = framed(1, &reading(3_333));
-    let begin = Instant::now();
+    let begin = Clock::now();
     for _ in 0..COUNT {
         schema.check(&bytes[5..]).unwrap();
     }
-    rate("structure check", COUNT, begin);
+    begin.rate("structure check", COUNT);
 
     let platform = Platform::start().await;
     let descriptor = Reading::descriptor();
@@ -40,57 +60,91 @@ async fn measure() {
         .unwrap();
     let producer = Producer::new(&platform.config).unwrap();
     let typed = TypedProducer::<Reading>::new(producer, registered);
-    let begin = Instant::now();
+    for (name, of) in [("id", 0), ("headers", 1), ("encode", 2)] {
+        let encoder = typed.encoder().clone();
+        let headers = Headers::of::<Reading>(TraceContext::new());
+        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let begin = Clock::now();
+        for n in 0..COUNT / 10 {
+            match of {
+                0 => drop(std::hint::black_box(Headers::of::<Reading>(headers.trace))),
+                1 => drop(std::hint::black_box(headers.to_kafka())),
+                _ => {
+                    let record = reading(n);
+                    key.clear();
+                    value.clear();
+                    encoder.put_key(&record.key(), &mut key);
+                    encoder.put_value(&record, &mut value).unwrap();
+                }
+            }
+        }
+        begin.rate(name, COUNT / 10);
+    }
+    let raw: rdkafka::producer::ThreadedProducer<_> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", &platform.config.bootstrap)
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "5")
+        .set("compression.type", "lz4")
+        .create()
+        .unwrap();
+    let other = platform.topic(1).await;
+    let (key, value) = (vec![0; 9], framed(1, &reading(3_333)));
+    let begin = Clock::now();
+    for _ in 0..COUNT {
+        let mut record = rdkafka::producer::BaseRecord::to(&other)
+            .key(&key)
+            .payload(&value);
+        while let Err((_, again)) = raw.send(record) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            record = again;
+        }
+    }
+    begin.rate("raw publish, queued", COUNT);
+    rdkafka::producer::Producer::flush(&raw, Duration::from_secs(120)).unwrap();
+    begin.rate("raw publish", COUNT);
+    let begin = Clock::now();
     for n in 0..COUNT {
         drop(typed.send(&reading(n)).await.unwrap());
     }
+    begin.rate("typed publish, queued", COUNT);
     typed.flush(Duration::from_secs(120)).await.unwrap();
-    rate("typed publish", COUNT, begin);
+    begin.rate("typed publish", COUNT);
 
     let topic = descriptor.topic.as_str();
-    let begin = Instant::now();
-    let mut reader = PartitionReader::open(&platform.config, topic, 0, 0, 1).unwrap();
-    reader.next_batch(1).await.unwrap().unwrap();
-    println!("open and first record: {:?}", begin.elapsed());
-    for round in 0..2 {
+    for _ in 0..5 {
         let begin = Instant::now();
+        let mut reader = PartitionReader::open(&platform.config, topic, 0, 0, 1).unwrap();
+        reader.next_batch(1).await.unwrap().unwrap();
+        println!("open and first record: {:?}", begin.elapsed());
+    }
+    for round in 0..2 {
+        let begin = Clock::now();
         let mut reader = PartitionReader::open(&platform.config, topic, 0, 0, COUNT).unwrap();
         let mut count = 0;
         while let Some(messages) = reader.next_batch(4096).await.unwrap() {
             count += messages.len() as i64;
         }
-        rate(&format!("batch read {round}"), count, begin);
+        begin.rate(&format!("batch read {round}"), count);
         for (name, projection) in [
             ("all columns", None),
             ("one column", Some(vec![1])),
             ("count", Some(vec![])),
         ] {
-            let begin = Instant::now();
+            let begin = Clock::now();
             let mut reader = PartitionReader::open(&platform.config, topic, 0, 0, COUNT).unwrap();
             let mut decoder =
                 ArrowDecoder::new(platform.registry.clone(), descriptor.into(), projection)
                     .unwrap();
             let mut rows = 0;
-            let mut decoding = Duration::ZERO;
             while let Some(messages) = reader.next_batch(4096).await.unwrap() {
-                let at = Instant::now();
                 rows += decoder
                     .decode(&messages.refs())
                     .await
                     .unwrap()
                     .batch
                     .num_rows() as i64;
-                decoding += at.elapsed();
             }
-            rate(
-                &format!("batch read and arrow, {name} {round}"),
-                rows,
-                begin,
-            );
-            println!(
-                "  decoding alone: {:.2}M/s",
-                rows as f64 / decoding.as_secs_f64() / 1e6
-            );
+            begin.rate(&format!("batch read and arrow, {name} {round}"), rows);
         }
     }
 }

@@ -18,7 +18,10 @@ fn any_port() -> SocketAddr {
 }
 
 /// Serves a registry over `database` on `listener` for as long as the test's runtime lives.
-pub(crate) async fn serve_registry(listener: tokio::net::TcpListener, database: std::path::PathBuf) {
+pub(crate) async fn serve_registry(
+    listener: tokio::net::TcpListener,
+    database: std::path::PathBuf,
+) {
     let registry = Registry::open(RegistryConfig::new(database)).await.unwrap();
     tokio::spawn(mesh_registry::serve(
         registry,
@@ -29,6 +32,12 @@ pub(crate) async fn serve_registry(listener: tokio::net::TcpListener, database: 
 
 impl Platform {
     pub(crate) async fn start() -> Self {
+        // `RUST_LOG` shows what the clients and the servers say.
+        let shown = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        drop(shown);
         let folder = tempfile::tempdir().unwrap();
         let given = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         let (bootstrap, broker) = match given("MESH_TEST_BOOTSTRAP") {

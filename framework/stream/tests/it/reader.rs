@@ -21,7 +21,7 @@ async fn fill(platform: &Platform, topic: &str, count: usize, bytes: usize) {
                 key: Bytes::from_static(b"k"),
                 value: Some(value.into()),
                 headers: headers.clone(),
-                timestamp: Some(n as i64),
+                timestamp: Some(n as i64 + 1),
             })
             .await
             .unwrap();
@@ -76,7 +76,7 @@ async fn a_partition_is_read_from_one_offset_to_another() {
         let refs = messages.refs();
         refs.iter().map(|message| message.timestamp).sum::<i64>() + refs[3].value.unwrap()[7] as i64
     });
-    assert_eq!(sum.await.unwrap(), 499 * 500 / 2 + 3);
+    assert_eq!(sum.await.unwrap(), 500 * 501 / 2 + 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,7 @@ async fn a_broker_that_is_killed_and_started_again_loses_and_repeats_nothing() {
         .unwrap()
         .unwrap();
     assert!(producer.fatal().is_none());
+    producer.flush(Duration::from_secs(5)).await.unwrap();
     assert_eq!(producer.in_flight(), 0);
 
     let admin = Admin::new(&platform.config).unwrap();

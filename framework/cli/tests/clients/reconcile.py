@@ -1,0 +1,90 @@
+"""Are the books right? Judged from the topics alone, by a client that is not ours.
+
+Every application is decided exactly once; every approved loan is paid exactly once; no
+other loan is paid; each payment goes through its steps in order; and the balance of each
+account is the sum of its transactions to the cent.
+"""
+
+import argparse
+from collections import Counter, defaultdict
+from decimal import Decimal
+
+from mesh_reader import Mesh
+
+STEPS = ["INITIATED", "BALANCE_VERIFIED", "COMPLETED"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("bootstrap", "registry"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--applications", type=int)
+    parser.add_argument("--imported", type=int, help="transactions read from files")
+    parser.add_argument("--profiles", type=int)
+    parser.add_argument("--accounts", type=int)
+    args = parser.parse_args()
+    mesh = Mesh(args.bootstrap, args.registry)
+
+    applications = mesh.log("loan.applications.v1")
+    decisions = mesh.log("loan.decisions.v1")
+    payments = mesh.log("transaction.payments.v1")
+    transactions = mesh.log("transaction.transactions.v1")
+    accounts = mesh.latest("transaction.accounts.v1")
+    profiles = mesh.latest("customer.profiles.v1")
+
+    for name, rows, expected in (
+        ("applications", applications, args.applications),
+        ("accounts", accounts, args.accounts),
+        ("profiles", profiles, args.profiles),
+    ):
+        assert expected is None or len(rows) == expected, f"{len(rows)} {name}, not {expected}"
+
+    once = Counter(row["application_id"] for row in applications)
+    assert max(once.values()) == 1, f"{sum(n > 1 for n in once.values())} applications stand twice"
+    decided = Counter(row["application_id"] for row in decisions)
+    assert decided == once, f"{len(once)} applications, {sum(decided.values())} decisions on {len(decided)}"
+
+    steps = defaultdict(list)
+    for row in payments:
+        steps[row["application_id"]].append(row)
+    payouts = defaultdict(list)
+    for row in transactions:
+        if row["source"] == "LOAN_PAYOUT":
+            payouts[row["payment_id"]].append(row)
+    paid = Decimal(0)
+    for decision in decisions:
+        rows = steps.pop(decision["application_id"], [])
+        if decision["outcome"] != "APPROVED":
+            assert not rows, f"application {decision['application_id']} is paid and was not approved"
+            continue
+        names = [row["status"] for row in rows]
+        assert names == STEPS, f"application {decision['application_id']} went through {names}"
+        assert len({row["payment_id"] for row in rows}) == 1
+        booked = payouts.pop(rows[0]["payment_id"], [])
+        assert len(booked) == 1, f"application {decision['application_id']} is booked {len(booked)} times"
+        assert booked[0]["account_id"] == decision["account_id"]
+        assert booked[0]["amount"] == rows[2]["amount"] == decision["amount"]
+        paid += decision["amount"]
+    assert not steps and not payouts, "payments without a decision"
+
+    ids = Counter(row["transaction_id"] for row in transactions)
+    assert max(ids.values()) == 1, f"{sum(n > 1 for n in ids.values())} transactions stand twice"
+    imported = sum(row["source"] == "IMPORT" for row in transactions)
+    assert args.imported is None or imported == args.imported, f"{imported} transactions imported"
+    sums = defaultdict(Decimal)
+    for row in transactions:
+        assert abs(row["signed_amount"]) == row["amount"]
+        sums[row["account_id"]] += row["signed_amount"]
+    wrong = [a["account_id"] for a in accounts if a["balance"] != sums[a["account_id"]]]
+    assert not wrong, f"{len(wrong)} accounts do not add up, such as {wrong[:3]}"
+
+    outcomes = Counter(row["outcome"] for row in decisions)
+    assert outcomes["APPROVED"] > 0, f"nothing was approved: {outcomes}"
+    print(
+        f"{len(decisions)} decisions {dict(sorted(outcomes.items()))}, {paid} paid out in "
+        f"{outcomes['APPROVED']} payments, {len(transactions)} transactions "
+        f"({imported} imported), {len(accounts)} accounts add up, {len(profiles)} profiles"
+    )
+
+
+main()
