@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::try_join_all;
 use mesh_core::{Error, ErrorKind, Problem, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -37,6 +37,9 @@ pub(crate) struct TableEntry {
     pub(crate) product: Result<Arc<Product>, Arc<Error>>,
 }
 
+/// Domain, product and version.
+type Key = (String, String, String);
+
 #[derive(Debug)]
 pub(crate) struct CatalogClient {
     http: reqwest::Client,
@@ -50,7 +53,7 @@ struct Cache {
     fetched: Option<Instant>,
     tables: Arc<Vec<TableEntry>>,
     details: HashMap<(String, String), Held>,
-    products: HashMap<(String, String, String), Result<Arc<Product>, Arc<Error>>>,
+    products: HashMap<Key, Result<Arc<Product>, Arc<Error>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -131,51 +134,43 @@ impl CatalogClient {
         {
             return Ok(Arc::clone(&cache.tables));
         }
-        let listed = self.list().await?;
-        let details: Vec<Held> = stream::iter(listed.into_iter().map(|summary| {
-            let held = cache
-                .details
-                .get(&(summary.domain.clone(), summary.product.clone()))
-                .filter(|held| held.summary == summary && held.fetched.elapsed() < DETAIL_MAX_AGE)
-                .cloned();
-            async move {
-                match held {
-                    Some(held) => Ok(Some(held)),
-                    None => self.versions(summary).await,
+        let mut details = Vec::new();
+        let mut changed = Vec::new();
+        for summary in self.list().await? {
+            let key = (summary.domain.clone(), summary.product.clone());
+            match cache.details.get(&key) {
+                Some(held)
+                    if held.summary == summary && held.fetched.elapsed() < DETAIL_MAX_AGE =>
+                {
+                    details.push(held.clone());
+                }
+                _ => changed.push(summary),
+            }
+        }
+        for some in changed.chunks(PARALLEL) {
+            let fetched = try_join_all(some.iter().map(|summary| self.versions(summary))).await?;
+            details.extend(fetched.into_iter().flatten());
+        }
+
+        let mut products = HashMap::new();
+        let mut unread = Vec::new();
+        for held in &details {
+            for version in held.versions.iter().filter(|version| version.is_shown()) {
+                let key = held.key(version);
+                match cache.products.get(&key) {
+                    Some(product) => {
+                        products.insert(key, product.clone());
+                    }
+                    None => unread.push(key),
                 }
             }
-        }))
-        .buffered(PARALLEL)
-        .try_filter_map(|held| async move { Ok::<_, Error>(held) })
-        .try_collect()
-        .await?;
+        }
+        for some in unread.chunks(PARALLEL) {
+            let read = try_join_all(some.iter().map(|key| self.product(key))).await?;
+            products.extend(some.iter().cloned().zip(read));
+        }
 
-        let wanted: Vec<(&Held, &VersionSummary)> = details
-            .iter()
-            .flat_map(|held| held.versions.iter().map(move |version| (held, version)))
-            .filter(|(_, version)| version.current || version.current_of_major)
-            .filter(|(_, version)| version.status != "retired")
-            .collect();
-        let known = &cache.products;
-        let products: HashMap<_, _> = stream::iter(wanted.iter().map(|(held, version)| {
-            let key = (
-                held.summary.domain.clone(),
-                held.summary.product.clone(),
-                version.version.clone(),
-            );
-            async move {
-                let product = match known.get(&key) {
-                    Some(product) => product.clone(),
-                    None => self.product(&key).await?,
-                };
-                Ok::<_, Error>((key, product))
-            }
-        }))
-        .buffered(PARALLEL)
-        .try_collect()
-        .await?;
-
-        let tables = Arc::new(name_tables(&wanted, &products));
+        let tables = Arc::new(name_tables(&details, &products));
         cache.tables = Arc::clone(&tables);
         cache.details = details
             .into_iter()
@@ -209,11 +204,11 @@ impl CatalogClient {
     }
 
     /// The versions of a product, or nothing if it was withdrawn since the list was made.
-    async fn versions(&self, summary: Summary) -> Result<Option<Held>> {
+    async fn versions(&self, summary: &Summary) -> Result<Option<Held>> {
         let url = self.url(&["api", "v1", "products", &summary.domain, &summary.product])?;
         match self.get::<Detail>(url).await {
             Ok(detail) => Ok(Some(Held {
-                summary,
+                summary: summary.clone(),
                 fetched: Instant::now(),
                 versions: detail.versions,
             })),
@@ -224,7 +219,7 @@ impl CatalogClient {
 
     async fn product(
         &self,
-        (domain, product, version): &(String, String, String),
+        (domain, product, version): &Key,
     ) -> Result<Result<Arc<Product>, Arc<Error>>> {
         let url = self.url(&[
             "api", "v1", "products", domain, product, "versions", version,
@@ -285,33 +280,52 @@ impl CatalogClient {
     }
 }
 
+impl Held {
+    fn key(&self, version: &VersionSummary) -> Key {
+        (
+            self.summary.domain.clone(),
+            self.summary.product.clone(),
+            version.version.clone(),
+        )
+    }
+}
+
+impl VersionSummary {
+    /// Whether it has a name in SQL: it stands for its product or for a major version, and
+    /// is not out of service.
+    fn is_shown(&self) -> bool {
+        (self.current || self.current_of_major) && self.status != "retired"
+    }
+}
+
 /// `<product>_v<major>` for each major version, and `<product>` for the one that stands for
 /// the product, unless it is not in service yet.
 fn name_tables(
-    wanted: &[(&Held, &VersionSummary)],
-    products: &HashMap<(String, String, String), Result<Arc<Product>, Arc<Error>>>,
+    details: &[Held],
+    products: &HashMap<Key, Result<Arc<Product>, Arc<Error>>>,
 ) -> Vec<TableEntry> {
     let mut tables = Vec::new();
-    for (held, version) in wanted {
+    for held in details {
         let Summary {
             domain, product, ..
         } = &held.summary;
-        let key = (domain.clone(), product.clone(), version.version.clone());
-        let Some(parsed) = products.get(&key) else {
-            continue;
-        };
-        let mut name = |table: String| {
-            tables.push(TableEntry {
-                domain: domain.clone(),
-                table,
-                product: parsed.clone(),
-            });
-        };
-        if version.current_of_major {
-            name(format!("{product}_v{}", version.major));
-        }
-        if version.current && matches!(version.status.as_str(), "active" | "deprecated") {
-            name(product.clone());
+        for version in held.versions.iter().filter(|version| version.is_shown()) {
+            let Some(parsed) = products.get(&held.key(version)) else {
+                continue;
+            };
+            let mut name = |table: String| {
+                tables.push(TableEntry {
+                    domain: domain.clone(),
+                    table,
+                    product: parsed.clone(),
+                });
+            };
+            if version.current_of_major {
+                name(format!("{product}_v{}", version.major));
+            }
+            if version.current && matches!(version.status.as_str(), "active" | "deprecated") {
+                name(product.clone());
+            }
         }
     }
     tables

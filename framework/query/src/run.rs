@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::try_join_all;
-use mesh_core::Result;
+use mesh_core::{Error, Result};
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use tokio::sync::OnceCell;
 
@@ -67,7 +67,7 @@ impl QueryRun {
             let partitions = self.env.admin.partitions(topic).await?;
             let extents = try_join_all((0..partitions).map(|partition| async move {
                 let (start, end) = self.env.admin.watermarks(topic, partition).await?;
-                mesh_core::Result::Ok(Extent {
+                Ok::<_, Error>(Extent {
                     partition,
                     start,
                     end,

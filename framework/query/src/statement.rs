@@ -4,11 +4,13 @@
 //! `SHOW COLUMNS`, `SHOW FUNCTIONS` or `DESCRIBE`. All else is refused before it is planned,
 //! whatever DataFusion could do with it.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    DescribeAlias, Query, Select, SetExpr, Statement as SqlStatement, Visit, Visitor,
+    DescribeAlias, Query, Select, SetExpr, ShowStatementOptions, Statement as SqlStatement, Visit,
+    Visitor,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -24,6 +26,11 @@ const MAX_BYTES: usize = 128 << 10;
 const MAX_OPERATORS: usize = 2_000;
 /// How deep parentheses and subqueries nest.
 const MAX_DEPTH: usize = 50;
+
+/// What `SHOW TABLES` answers: products, without the tables that describe them.
+const SHOW_TABLES: &str = "SELECT table_catalog, table_schema, table_name, table_type \
+    FROM information_schema.tables WHERE table_schema <> 'information_schema' \
+    ORDER BY table_schema, table_name";
 
 /// A statement that was let in.
 #[derive(Debug)]
@@ -50,22 +57,32 @@ pub(crate) fn admit(sql: &str) -> Result<Admitted> {
     // The widest dialect; names are folded to lower case.
     let dialect = GenericDialect {};
     let log_columns = scan_tokens(sql, &dialect)?;
-    let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&dialect)
-        .with_recursion_limit(MAX_DEPTH)
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| crate::failure::planning(&error))?;
+    let mut statements = parse(sql, &dialect)?;
     let (Some(statement), None) = (statements.pop_front(), statements.front()) else {
         return Err(Error::invalid("expected exactly one statement")
             .mend("send one statement at a time, without an empty one before or after it"));
     };
     let is_query = check(&statement)?;
     Ok(Admitted {
-        statement,
+        statement: if is_show_tables(&statement) {
+            parse(SHOW_TABLES, &dialect)?
+                .pop_front()
+                .ok_or_else(|| Error::internal("SHOW TABLES does not parse"))?
+        } else {
+            statement
+        },
         log_columns,
         is_query,
     })
+}
+
+fn parse(sql: &str, dialect: &dyn Dialect) -> Result<VecDeque<Statement>> {
+    DFParserBuilder::new(sql)
+        .with_dialect(dialect)
+        .with_recursion_limit(MAX_DEPTH)
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|error| crate::failure::planning(&error))
 }
 
 /// Measures the statement before it is parsed, and finds the log columns that it names.
@@ -110,6 +127,30 @@ fn scan_tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<LogColumn>> {
         .zip(named)
         .filter_map(|(column, named)| named.then_some(column))
         .collect())
+}
+
+/// Whether it is `SHOW TABLES` and nothing more; DataFusion refuses what it does not know.
+fn is_show_tables(statement: &Statement) -> bool {
+    let Statement::Statement(statement) = statement else {
+        return false;
+    };
+    matches!(
+        statement.as_ref(),
+        SqlStatement::ShowTables {
+            terse: false,
+            history: false,
+            extended: false,
+            full: false,
+            external: false,
+            show_options: ShowStatementOptions {
+                show_in: None,
+                starts_with: None,
+                limit: None,
+                limit_from: None,
+                filter_position: None,
+            },
+        }
+    )
 }
 
 /// Lets a statement in, and says whether it is a query.

@@ -83,7 +83,10 @@ impl Api {
                     .with("path", &route.path)
                     .mend(mend))
             };
-            let version = route.path.strip_prefix("/v").and_then(|rest| rest.chars().next());
+            let version = route
+                .path
+                .strip_prefix("/v")
+                .and_then(|rest| rest.chars().next());
             if !version.is_some_and(|c| c.is_ascii_digit()) || route.path.ends_with('/') {
                 return wrong(
                     "a path of a domain's API begins with its version",
@@ -293,7 +296,11 @@ where
 
     fn again(&self, request: &Request, answer: &str) -> Result<Json> {
         let json: Json = serde_json::from_str(answer).map_err(|error| {
-            Error::new(mesh_core::ErrorKind::Corrupt, "a kept answer cannot be read").because(error)
+            Error::new(
+                mesh_core::ErrorKind::Corrupt,
+                "a kept answer cannot be read",
+            )
+            .because(error)
         })?;
         let record = R::from_json(&json)?;
         Ok(request.decision.govern_one(record)?.into_json())

@@ -76,20 +76,104 @@ const fn setting(
 }
 
 const SETTINGS: [Setting; 14] = [
-    setting("bootstrap", "bootstrap", "MESH_BOOTSTRAP", Some("127.0.0.1:9092"), "Kafka's address"),
-    setting("registry_url", "registry-url", "MESH_REGISTRY_URL", Some("http://127.0.0.1:8081"), "URL of the schema registry"),
-    setting("catalog_url", "catalog-url", "MESH_CATALOG_URL", Some("http://127.0.0.1:8080"), "URL of the catalog"),
-    setting("data_dir", "data-dir", "MESH_DATA_DIR", None, "folder for state, inbox and outbox [default: data/<domain>]"),
-    setting("listen", "listen", "MESH_LISTEN", Some("127.0.0.1:8100"), "address of the HTTP API"),
-    setting("api_url", "api-url", "MESH_API_URL", None, "URL at which others reach the API [default: the address it listens on]"),
-    setting("source_dir", "source-dir", "MESH_SOURCE_DIR", None, "folder that sources read"),
-    setting("handler_attempts", "handler-attempts", "MESH_HANDLER_ATTEMPTS", Some("5"), "attempts before a failing event is set aside"),
-    setting("batch_events", "batch-events", "MESH_BATCH_EVENTS", Some("500"), "events that share one local transaction at most"),
-    setting("outbox_limit", "outbox-limit", "MESH_OUTBOX_LIMIT", Some("50000"), "rows of the outbox at which intake waits"),
-    setting("inbox_days", "inbox-days", "MESH_INBOX_DAYS", Some("30"), "days for which ids of handled events are kept"),
-    setting("request_timeout_seconds", "request-timeout-seconds", "MESH_REQUEST_TIMEOUT_SECONDS", Some("30"), "time allowed for a request"),
-    setting("body_limit_bytes", "body-limit-bytes", "MESH_BODY_LIMIT_BYTES", Some("1048576"), "largest body of a request"),
-    setting("stop_timeout_seconds", "stop-timeout-seconds", "MESH_STOP_TIMEOUT_SECONDS", Some("20"), "time allowed for a stop"),
+    setting(
+        "bootstrap",
+        "bootstrap",
+        "MESH_BOOTSTRAP",
+        Some("127.0.0.1:9092"),
+        "Kafka's address",
+    ),
+    setting(
+        "registry_url",
+        "registry-url",
+        "MESH_REGISTRY_URL",
+        Some("http://127.0.0.1:8081"),
+        "URL of the schema registry",
+    ),
+    setting(
+        "catalog_url",
+        "catalog-url",
+        "MESH_CATALOG_URL",
+        Some("http://127.0.0.1:8080"),
+        "URL of the catalog",
+    ),
+    setting(
+        "data_dir",
+        "data-dir",
+        "MESH_DATA_DIR",
+        None,
+        "folder for state, inbox and outbox [default: data/<domain>]",
+    ),
+    setting(
+        "listen",
+        "listen",
+        "MESH_LISTEN",
+        Some("127.0.0.1:8100"),
+        "address of the HTTP API",
+    ),
+    setting(
+        "api_url",
+        "api-url",
+        "MESH_API_URL",
+        None,
+        "URL at which others reach the API [default: the address it listens on]",
+    ),
+    setting(
+        "source_dir",
+        "source-dir",
+        "MESH_SOURCE_DIR",
+        None,
+        "folder that sources read",
+    ),
+    setting(
+        "handler_attempts",
+        "handler-attempts",
+        "MESH_HANDLER_ATTEMPTS",
+        Some("5"),
+        "attempts before a failing event is set aside",
+    ),
+    setting(
+        "batch_events",
+        "batch-events",
+        "MESH_BATCH_EVENTS",
+        Some("500"),
+        "events that share one local transaction at most",
+    ),
+    setting(
+        "outbox_limit",
+        "outbox-limit",
+        "MESH_OUTBOX_LIMIT",
+        Some("50000"),
+        "rows of the outbox at which intake waits",
+    ),
+    setting(
+        "inbox_days",
+        "inbox-days",
+        "MESH_INBOX_DAYS",
+        Some("30"),
+        "days for which ids of handled events are kept",
+    ),
+    setting(
+        "request_timeout_seconds",
+        "request-timeout-seconds",
+        "MESH_REQUEST_TIMEOUT_SECONDS",
+        Some("30"),
+        "time allowed for a request",
+    ),
+    setting(
+        "body_limit_bytes",
+        "body-limit-bytes",
+        "MESH_BODY_LIMIT_BYTES",
+        Some("1048576"),
+        "largest body of a request",
+    ),
+    setting(
+        "stop_timeout_seconds",
+        "stop-timeout-seconds",
+        "MESH_STOP_TIMEOUT_SECONDS",
+        Some("20"),
+        "time allowed for a stop",
+    ),
 ];
 
 const FILE: &str = "config";
@@ -142,7 +226,10 @@ impl Config {
     fn build(domain: &str, layers: &Layers) -> Result<Self> {
         let bootstrap: String = layers.required("bootstrap")?;
         if bootstrap.split(',').any(|address| !address.contains(':')) {
-            return Err(layers.wrong("bootstrap", "write `host:port`, several separated by commas"));
+            return Err(layers.wrong(
+                "bootstrap",
+                "write `host:port`, several separated by commas",
+            ));
         }
         let config = Self {
             bootstrap,
@@ -175,7 +262,10 @@ impl Config {
 fn command(domain: &str) -> Command {
     let options = SETTINGS.iter().map(|setting| {
         let help = match setting.default {
-            Some(default) => format!("{} [env: {}] [default: {default}]", setting.help, setting.env),
+            Some(default) => format!(
+                "{} [env: {}] [default: {default}]",
+                setting.help, setting.env
+            ),
             None => format!("{} [env: {}]", setting.help, setting.env),
         };
         Arg::new(setting.name)
@@ -186,12 +276,9 @@ fn command(domain: &str) -> Command {
     Command::new("domain")
         .bin_name(domain)
         .about(format!("Runs the domain {domain}."))
-        .arg(
-            Arg::new(FILE)
-                .long(FILE)
-                .value_name("FILE")
-                .help(format!("a TOML file with these settings and a table [kafka] [env: {FILE_ENV}]")),
-        )
+        .arg(Arg::new(FILE).long(FILE).value_name("FILE").help(format!(
+            "a TOML file with these settings and a table [kafka] [env: {FILE_ENV}]"
+        )))
         .args(options)
 }
 
@@ -243,7 +330,8 @@ impl Layers {
     fn arguments(&mut self, matches: &ArgMatches) {
         for name in SETTINGS.iter().map(|setting| setting.name).chain([FILE]) {
             if let Some(text) = matches.get_one::<String>(name) {
-                self.values.insert(name, (Place::Argument(name), text.clone()));
+                self.values
+                    .insert(name, (Place::Argument(name), text.clone()));
             }
         }
     }
@@ -254,14 +342,22 @@ impl Layers {
 
     fn file(&mut self, path: &Path) -> Result<()> {
         let refuse = |message: String, mend: &'static str| {
-            Error::invalid(message).with("file", path.display()).mend(mend)
+            Error::invalid(message)
+                .with("file", path.display())
+                .mend(mend)
         };
         let text = std::fs::read_to_string(path).map_err(|error| {
-            refuse(format!("the configuration file cannot be read: {error}"), "name a file that exists")
+            refuse(
+                format!("the configuration file cannot be read: {error}"),
+                "name a file that exists",
+            )
         })?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            refuse(format!("the configuration file is not TOML: {}", error.message()), "mend it")
-                .with("at", line_of(&text, error.span()))
+            refuse(
+                format!("the configuration file is not TOML: {}", error.message()),
+                "mend it",
+            )
+            .with("at", line_of(&text, error.span()))
         })?;
         for (name, value) in table {
             if name == "kafka" {
@@ -275,7 +371,10 @@ impl Layers {
                 ));
             };
             let text = scalar(&value).ok_or_else(|| {
-                refuse(format!("the setting `{name}` is not a text or a number"), "write `name = \"value\"`")
+                refuse(
+                    format!("the setting `{name}` is not a text or a number"),
+                    "write `name = \"value\"`",
+                )
             })?;
             self.values
                 .entry(setting.name)
@@ -371,5 +470,12 @@ fn scalar(value: &toml::Value) -> Option<String> {
 
 fn line_of(text: &str, span: Option<std::ops::Range<usize>>) -> String {
     let start = span.map_or(0, |span| span.start.min(text.len()));
-    format!("line {}", text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1)
+    format!(
+        "line {}",
+        text.as_bytes()[..start]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1
+    )
 }

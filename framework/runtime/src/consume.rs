@@ -93,7 +93,11 @@ impl Task {
             match self.consume(&part).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(handler = self.name, error = error.log_line(), "consuming begins anew");
+                    tracing::warn!(
+                        handler = self.name,
+                        error = error.log_line(),
+                        "consuming begins anew"
+                    );
                     self.host.status.wait(&part, sentence(&error));
                     if !backoff.wait(&self.host.intake).await {
                         return;
@@ -107,8 +111,7 @@ impl Task {
         let group = format!("{}.{}", self.host.domain, self.name);
         let (changed, mut changes) = mpsc::unbounded_channel();
         let listener = Arc::new(Listener(changed));
-        let consumer =
-            GroupConsumer::with_listener(&self.stream, &group, &[self.topic], listener)?;
+        let consumer = GroupConsumer::with_listener(&self.stream, &group, &[self.topic], listener)?;
         let consumer = Arc::new(consumer);
         let progress = Progress::default();
         let mut workers: HashMap<i32, Running> = HashMap::new();
@@ -169,10 +172,14 @@ impl Task {
         }
         if let Some(last) = self.commit(&consumer, &progress) {
             // Without a broker the offsets stay behind, and the store knows better anyway.
-            tokio::time::timeout(Duration::from_secs(2), last).await.ok();
+            tokio::time::timeout(Duration::from_secs(2), last)
+                .await
+                .ok();
         }
         if let Some(consumer) = Arc::into_inner(consumer) {
-            tokio::time::timeout(Duration::from_secs(3), consumer.close()).await.ok();
+            tokio::time::timeout(Duration::from_secs(3), consumer.close())
+                .await
+                .ok();
         }
         ended
     }
@@ -213,7 +220,12 @@ impl Task {
         };
         if let Err(error) = result {
             // The partition has just been revoked; its worker is about to be stopped.
-            tracing::debug!(handler = self.name, partition, error = error.log_line(), "not paused");
+            tracing::debug!(
+                handler = self.name,
+                partition,
+                error = error.log_line(),
+                "not paused"
+            );
         }
     }
 
@@ -229,7 +241,11 @@ impl Task {
         let (consumer, name) = (Arc::clone(consumer), self.name.clone());
         Some(tokio::spawn(async move {
             if let Err(error) = consumer.commit(&offsets).await {
-                tracing::debug!(handler = name, error = error.log_line(), "offsets not committed");
+                tracing::debug!(
+                    handler = name,
+                    error = error.log_line(),
+                    "offsets not committed"
+                );
             }
         }))
     }

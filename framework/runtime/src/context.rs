@@ -42,7 +42,12 @@ impl Context {
     /// # Errors
     /// If the store cannot be read, or the document is not a `T`.
     pub async fn get<T: StateValue>(&self, kind: &str, key: &str) -> Result<Option<T>> {
-        let body = self.unit.lock().await.get(&self.host.store, kind, key).await?;
+        let body = self
+            .unit
+            .lock()
+            .await
+            .get(&self.host.store, kind, key)
+            .await?;
         body.map(|body| from_text(kind, &body)).transpose()
     }
 

@@ -69,7 +69,8 @@ impl Domain {
     /// Checks names and ownership before anything is started.
     pub(crate) fn check(&self) -> Result<()> {
         let name = |what: &'static str, name: &str| {
-            check_name(name).map_err(|(message, mend)| Error::invalid(message).with(what, name).mend(mend))
+            check_name(name)
+                .map_err(|(message, mend)| Error::invalid(message).with(what, name).mend(mend))
         };
         name("domain", &self.name)?;
         let mut topics = BTreeMap::new();

@@ -54,12 +54,7 @@ impl Effects {
 
     /// Writes a record as the document `key` of `kind`; read it as [`Stored`] or with
     /// [`Context::get_record`](crate::Context::get_record).
-    pub fn put_record<R: Record>(
-        mut self,
-        kind: &str,
-        key: impl Into<String>,
-        record: &R,
-    ) -> Self {
+    pub fn put_record<R: Record>(mut self, kind: &str, key: impl Into<String>, record: &R) -> Self {
         self.add_put_record(kind, key, record);
         self
     }

@@ -79,7 +79,10 @@ impl Failpoint {
             .into_iter()
             .find(|point| point.name() == name)
             .ok_or_else(wrong)?;
-        tracing::warn!(failpoint = text, "the process will be killed at a failpoint");
+        tracing::warn!(
+            failpoint = text,
+            "the process will be killed at a failpoint"
+        );
         Ok(Self {
             armed: Some(Armed {
                 point,

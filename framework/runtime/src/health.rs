@@ -16,10 +16,20 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// How often old ids leave the inbox.
 const PURGE: Duration = Duration::from_secs(3_600);
 
-/// Shows which part of the platform does not answer.
-pub(crate) async fn watch(host: Arc<Host>, admin: Admin, registry: RegistryClient) {
+/// Shows which part of the platform does not answer. Kafka is asked about one topic of the
+/// domain: the list of all can be long.
+pub(crate) async fn watch(
+    host: Arc<Host>,
+    admin: Admin,
+    registry: RegistryClient,
+    topic: Option<&'static str>,
+) {
     while pause(&host, WATCH).await {
-        report(&host, "kafka", admin.reachable().await);
+        let kafka = match topic {
+            Some(topic) => admin.partitions(topic).await.map(drop),
+            None => admin.reachable().await,
+        };
+        report(&host, "kafka", kafka);
         report(&host, "registry", reach_registry(&host, &registry).await);
         report(&host, "catalog", host.catalog.reachable().await);
     }
@@ -60,7 +70,8 @@ pub(crate) async fn measure(host: Arc<Host>, admin: Admin) {
                 .lag
                 .with_label_values(&[&handler.name])
                 .set(lag as i64);
-            host.status.handler(&handler.name, |handler| handler.lag = Some(lag));
+            host.status
+                .handler(&handler.name, |handler| handler.lag = Some(lag));
         }
     }
 }

@@ -210,9 +210,9 @@ impl Running {
             async move {
                 let ready = setup::prepare(&host, &domain.products, &admin, &registry, &api_url);
                 match ready.await {
-                    Ok(Some(outputs)) => {
-                        Some(begin(&host, parts, outputs, &stream, &admin, &registry, &intake).await)
-                    }
+                    Ok(Some(outputs)) => Some(
+                        begin(&host, parts, outputs, &stream, &admin, &registry, &intake).await,
+                    ),
                     Ok(None) => None,
                     Err(error) => {
                         host.fail("platform", error);
@@ -275,10 +275,16 @@ impl Running {
             Err(_) => None,
         };
         self.intake.close();
-        if tokio::time::timeout_at(deadline, self.intake.wait()).await.is_err() {
+        if tokio::time::timeout_at(deadline, self.intake.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("handlers and sources were cut off at the stop");
         }
-        if tokio::time::timeout_at(deadline, self.server).await.is_err() {
+        if tokio::time::timeout_at(deadline, self.server)
+            .await
+            .is_err()
+        {
             tracing::warn!("requests were cut off at the stop");
         }
         host.drain.cancel();
@@ -287,7 +293,11 @@ impl Running {
             drain(host, relay, deadline).await;
         }
         host.store.close().await;
-        tracing::info!(domain = host.domain, outbox_pending = host.store.pending(), "domain stopped");
+        tracing::info!(
+            domain = host.domain,
+            outbox_pending = host.store.pending(),
+            "domain stopped"
+        );
     }
 }
 
@@ -305,7 +315,10 @@ async fn drain(host: &Host, mut relay: JoinHandle<()>, deadline: tokio::time::In
         }
         left = now;
     }
-    tracing::warn!(outbox_pending = host.store.pending(), "the outbox is published at the next start");
+    tracing::warn!(
+        outbox_pending = host.store.pending(),
+        "the outbox is published at the next start"
+    );
     relay.abort();
 }
 
@@ -338,6 +351,12 @@ async fn begin(
     if !recovered {
         return relay;
     }
+    let own = outputs.partitions().next().map(|(topic, ..)| topic);
+    let read = parts
+        .handlers
+        .first()
+        .map(|(_, handler)| handler.descriptor().topic.as_str());
+    let asked = own.or(read);
     for (name, handler) in parts.handlers {
         let topic = handler.descriptor().topic.as_str();
         match handler.start(registry) {
@@ -358,7 +377,12 @@ async fn begin(
     for (name, source) in parts.sources {
         intake.spawn(import::run(Arc::clone(host), name, source));
     }
-    intake.spawn(health::watch(Arc::clone(host), admin.clone(), registry.clone()));
+    intake.spawn(health::watch(
+        Arc::clone(host),
+        admin.clone(),
+        registry.clone(),
+        asked,
+    ));
     intake.spawn(health::measure(Arc::clone(host), admin.clone()));
     intake.spawn(health::purge(Arc::clone(host)));
     host.status.clear(STARTING);

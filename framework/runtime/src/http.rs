@@ -37,7 +37,10 @@ pub(crate) async fn serve(host: Arc<Host>, api: Api, listener: TcpListener) {
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await;
     if let Err(error) = served {
-        host.fail("api", Error::internal("the API stopped serving").because(error));
+        host.fail(
+            "api",
+            Error::internal("the API stopped serving").because(error),
+        );
     }
 }
 
@@ -65,7 +68,8 @@ fn router(host: Arc<Host>, api: Api) -> Router {
     }
     router
         .fallback(async || {
-            Error::not_found("there is no such path").mend("see the API's page for the paths there are")
+            Error::not_found("there is no such path")
+                .mend("see the API's page for the paths there are")
         })
         .method_not_allowed_fallback(async || {
             let error = Error::invalid("the path does not take this method");
@@ -113,7 +117,9 @@ async fn status(State(host): State<Arc<Host>>) -> Result<Response> {
 
 async fn metrics(State(host): State<Arc<Host>>) -> Result<Response> {
     host.metrics.outbox_pending.set(host.store.pending() as i64);
-    host.metrics.ready.set(i64::from(host.status.waiting().is_empty()));
+    host.metrics
+        .ready
+        .set(i64::from(host.status.waiting().is_empty()));
     Ok(text(host.metrics.text()?))
 }
 
@@ -162,7 +168,9 @@ impl Handled {
                 Outcome::Conflict => tokio::task::yield_now().await,
             }
         }
-        Err(Error::unavailable("others keep changing what the request reads"))
+        Err(Error::unavailable(
+            "others keep changing what the request reads",
+        ))
     }
 
     /// Who asks for what: refused here if it is not said or not allowed.
@@ -170,7 +178,10 @@ impl Handled {
         let (mut parts, body) = request.into_parts();
         let access = Access::from_headers(&parts.headers)?;
         let resource = Resource::of(&self.endpoint.descriptor().contract);
-        let decision = host.decisions.decide(&access, Action::Read, &resource).await?;
+        let decision = host
+            .decisions
+            .decide(&access, Action::Read, &resource)
+            .await?;
         decision.require()?;
         let path = path_of(&mut parts).await?;
         let query = Query::<BTreeMap<String, String>>::try_from_uri(&parts.uri)

@@ -23,7 +23,10 @@ const IDLE: Duration = Duration::from_millis(200);
 /// Reads until the source is done or the host takes nothing more in.
 pub(crate) async fn run(host: Arc<Host>, name: String, source: Arc<dyn Source>) {
     let Some(folder) = host.config.source_dir.clone() else {
-        tracing::info!(source = name, "no source directory is configured, the source waits");
+        tracing::info!(
+            source = name,
+            "no source directory is configured, the source waits"
+        );
         return;
     };
     let mut backoff = Backoff::network();
@@ -41,7 +44,11 @@ pub(crate) async fn run(host: Arc<Host>, name: String, source: Arc<dyn Source>) 
                 }
             }
             Err(error) => {
-                tracing::error!(source = name, error = error.log_line(), "a source cannot be read, trying again");
+                tracing::error!(
+                    source = name,
+                    error = error.log_line(),
+                    "a source cannot be read, trying again"
+                );
                 host.status.source_error(&name, Some(sentence(&error)));
                 if !backoff.wait(&host.intake).await {
                     return;
@@ -57,12 +64,7 @@ enum Stepped {
     Done,
 }
 
-async fn step(
-    host: &Arc<Host>,
-    name: &str,
-    source: &dyn Source,
-    folder: &Path,
-) -> Result<Stepped> {
+async fn step(host: &Arc<Host>, name: &str, source: &dyn Source, folder: &Path) -> Result<Stepped> {
     let before = host.store.source(name).await?;
     if before.done {
         host.status.source(&before);
@@ -75,7 +77,9 @@ async fn step(
     let batch = AssertUnwindSafe(source.next(folder, from, &ctx))
         .catch_unwind()
         .await
-        .unwrap_or_else(|_| Err(Error::internal("the source panicked").mend("see the log for where")))?;
+        .unwrap_or_else(|_| {
+            Err(Error::internal("the source panicked").mend("see the log for where"))
+        })?;
     if batch.next < from {
         return Err(Error::internal("a source went backwards")
             .with("source", name)
@@ -119,7 +123,12 @@ async fn step(
         .with_label_values(&[name])
         .set(position.position as i64);
     if position.done {
-        tracing::info!(source = name, position = position.position, note = position.note, "source read to its end");
+        tracing::info!(
+            source = name,
+            position = position.position,
+            note = position.note,
+            "source read to its end"
+        );
         return Ok(Stepped::Done);
     }
     Ok(Stepped::More)

@@ -37,7 +37,8 @@ fn wrong(error: prometheus::Error) -> Error {
 impl Metrics {
     pub(crate) fn new(domain: &str) -> Result<Self> {
         let labels = [("domain".to_owned(), domain.to_owned())].into();
-        let registry = Registry::new_custom(Some("mesh".to_owned()), Some(labels)).map_err(wrong)?;
+        let registry =
+            Registry::new_custom(Some("mesh".to_owned()), Some(labels)).map_err(wrong)?;
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let made = IntCounterVec::new(Opts::new(name, help), labels).map_err(wrong)?;
             registry.register(Box::new(made.clone())).map_err(wrong)?;
@@ -59,27 +60,68 @@ impl Metrics {
             Ok::<_, Error>(made)
         };
         let request_seconds = HistogramVec::new(
-            HistogramOpts::new("request_seconds", "Time to answer a request of the API.")
-                .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0]),
+            HistogramOpts::new("request_seconds", "Time to answer a request of the API.").buckets(
+                vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0],
+            ),
             &["method", "route"],
         )
         .map_err(wrong)?;
-        registry.register(Box::new(request_seconds.clone())).map_err(wrong)?;
+        registry
+            .register(Box::new(request_seconds.clone()))
+            .map_err(wrong)?;
         Ok(Self {
-            handled: counters("events_handled_total", "Events handled and committed.", &["handler"])?,
-            duplicates: counters("events_duplicate_total", "Events passed over because they were handled before.", &["handler"])?,
-            retried: counters("events_retried_total", "Attempts at an event that were repeated.", &["handler"])?,
-            failed: counters("events_failed_total", "Attempts at an event that failed.", &["handler"])?,
-            set_aside: counters("events_set_aside_total", "Events set aside with their cause.", &["handler"])?,
-            lag: gauges("handler_lag", "Records of its topic that a handler has not seen.", &["handler"])?,
+            handled: counters(
+                "events_handled_total",
+                "Events handled and committed.",
+                &["handler"],
+            )?,
+            duplicates: counters(
+                "events_duplicate_total",
+                "Events passed over because they were handled before.",
+                &["handler"],
+            )?,
+            retried: counters(
+                "events_retried_total",
+                "Attempts at an event that were repeated.",
+                &["handler"],
+            )?,
+            failed: counters(
+                "events_failed_total",
+                "Attempts at an event that failed.",
+                &["handler"],
+            )?,
+            set_aside: counters(
+                "events_set_aside_total",
+                "Events set aside with their cause.",
+                &["handler"],
+            )?,
+            lag: gauges(
+                "handler_lag",
+                "Records of its topic that a handler has not seen.",
+                &["handler"],
+            )?,
             source_position: gauges("source_position", "How far a source was read.", &["source"])?,
             commits: counter("commits_total", "Local transactions committed.")?,
-            conflicts: counter("commit_conflicts_total", "Local transactions repeated because what they had read was changed.")?,
-            relayed: counters("relayed_total", "Records of the outbox known to stand in Kafka.", &["topic"])?,
+            conflicts: counter(
+                "commit_conflicts_total",
+                "Local transactions repeated because what they had read was changed.",
+            )?,
+            relayed: counters(
+                "relayed_total",
+                "Records of the outbox known to stand in Kafka.",
+                &["topic"],
+            )?,
             relay_failures: counter("relay_failures_total", "Times the relay had to begin anew.")?,
-            outbox_pending: gauge("outbox_pending", "Records of the outbox not known to stand in Kafka.")?,
+            outbox_pending: gauge(
+                "outbox_pending",
+                "Records of the outbox not known to stand in Kafka.",
+            )?,
             ready: gauge("ready", "Whether the domain is ready, 1 or 0.")?,
-            requests: counters("requests_total", "Requests of the API.", &["method", "route", "status"])?,
+            requests: counters(
+                "requests_total",
+                "Requests of the API.",
+                &["method", "route", "status"],
+            )?,
             request_seconds,
             registry,
         })
@@ -100,6 +142,7 @@ impl Metrics {
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
             .map_err(wrong)?;
-        String::from_utf8(text).map_err(|error| Error::internal("a metric is not text").because(error))
+        String::from_utf8(text)
+            .map_err(|error| Error::internal("a metric is not text").because(error))
     }
 }

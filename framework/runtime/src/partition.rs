@@ -149,7 +149,11 @@ impl Worker {
                     return true;
                 }
                 Err(error) => {
-                    tracing::debug!(handler = self.name, error = error.log_line(), "no position yet");
+                    tracing::debug!(
+                        handler = self.name,
+                        error = error.log_line(),
+                        "no position yet"
+                    );
                     self.show_waiting(Some(&error));
                     if !backoff.wait(&self.stop).await {
                         return false;
@@ -177,7 +181,10 @@ impl Worker {
                     }
                     let Some(failure) = failure else { continue };
                     attempts += 1;
-                    if self.failed(&batch[at], failure, attempts, &mut backoff).await {
+                    if self
+                        .failed(&batch[at], failure, attempts, &mut backoff)
+                        .await
+                    {
                         at += 1;
                         attempts = 0;
                         backoff.reset();
@@ -190,7 +197,11 @@ impl Worker {
                     tokio::task::yield_now().await;
                 }
                 Step::NotKept(error) => {
-                    tracing::error!(handler = self.name, error = error.log_line(), "nothing could be committed");
+                    tracing::error!(
+                        handler = self.name,
+                        error = error.log_line(),
+                        "nothing could be committed"
+                    );
                     self.show_waiting(Some(&error));
                     backoff.wait(&self.stop).await;
                 }
@@ -243,7 +254,9 @@ impl Worker {
             duplicates,
         });
         for _ in 0..handled {
-            self.host.failpoint.pass(Point::HandlerBeforeCommit, self.topic);
+            self.host
+                .failpoint
+                .pass(Point::HandlerBeforeCommit, self.topic);
         }
         match self.host.commit(commit).await {
             Ok(Outcome::Committed) => {
@@ -280,7 +293,8 @@ impl Worker {
         };
         let mut unit = unit.lock().await;
         let outputs = self.host.outputs().map_err(Failure::Handle)?;
-        unit.apply(effects, &cause, outputs).map_err(Failure::Handle)?;
+        unit.apply(effects, &cause, outputs)
+            .map_err(Failure::Handle)?;
         unit.add_event(id);
         Ok(())
     }
@@ -313,7 +327,9 @@ impl Worker {
             );
         }
         metrics.retried.with_label_values(&[&self.name]).inc();
-        self.host.status.handler(&self.name, |handler| handler.retries += 1);
+        self.host
+            .status
+            .handler(&self.name, |handler| handler.retries += 1);
         self.show_waiting(Some(&error));
         backoff.wait(&self.stop).await;
         false
@@ -347,7 +363,11 @@ impl Worker {
             ..Commit::default()
         };
         if let Err(error) = self.host.commit(commit).await {
-            tracing::error!(handler = self.name, error = error.log_line(), "an event could not be set aside");
+            tracing::error!(
+                handler = self.name,
+                error = error.log_line(),
+                "an event could not be set aside"
+            );
             return false;
         }
         tracing::error!(
@@ -360,8 +380,14 @@ impl Worker {
             error = error.log_line(),
             "an event was set aside"
         );
-        self.host.metrics.set_aside.with_label_values(&[&self.name]).inc();
-        self.host.status.handler(&self.name, |handler| handler.set_aside += 1);
+        self.host
+            .metrics
+            .set_aside
+            .with_label_values(&[&self.name])
+            .inc();
+        self.host
+            .status
+            .handler(&self.name, |handler| handler.set_aside += 1);
         self.advance(next, 0, 0);
         true
     }
@@ -374,8 +400,14 @@ impl Worker {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(self.partition, next);
         let metrics = &self.host.metrics;
-        metrics.handled.with_label_values(&[&self.name]).inc_by(handled);
-        metrics.duplicates.with_label_values(&[&self.name]).inc_by(duplicates);
+        metrics
+            .handled
+            .with_label_values(&[&self.name])
+            .inc_by(handled);
+        metrics
+            .duplicates
+            .with_label_values(&[&self.name])
+            .inc_by(duplicates);
         let partition = self.partition;
         self.host.status.handler(&self.name, |handler| {
             handler.handled += handled;

@@ -112,7 +112,10 @@ impl Peer {
             .get("items")
             .and_then(Json::as_array)
             .ok_or_else(|| unexpected(&self.domain, "the answer has no `items`".to_owned()))?;
-        items.iter().map(|item| record(&self.domain, item)).collect()
+        items
+            .iter()
+            .map(|item| record(&self.domain, item))
+            .collect()
     }
 
     /// The record that `POST path` answers with.
@@ -226,9 +229,8 @@ impl Peer {
             return Err(Unanswered::Refused(self.refusal(response).await));
         }
         let bytes = response.bytes().await.map_err(unreached)?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Unanswered::Refused(unexpected(&self.domain, describe(&error)))
-        })
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Unanswered::Refused(unexpected(&self.domain, describe(&error))))
     }
 
     fn url(&self, base: &Url, path: &str) -> Result<Url> {
@@ -271,10 +273,13 @@ enum Unanswered {
 }
 
 fn unexpected(domain: &str, detail: String) -> Error {
-    Error::new(ErrorKind::Corrupt, "another domain's answer is not of the expected type")
-        .with("domain", domain)
-        .detail(detail)
-        .mend("see which version of its API and contract this domain was built against")
+    Error::new(
+        ErrorKind::Corrupt,
+        "another domain's answer is not of the expected type",
+    )
+    .with("domain", domain)
+    .detail(detail)
+    .mend("see which version of its API and contract this domain was built against")
 }
 
 fn record<R: Record>(domain: &str, json: &Json) -> Result<R> {

@@ -15,7 +15,9 @@ use crate::host::Running;
 /// the domain and stops it in order. The code is 0 after a stop that was asked for, 2 if
 /// the configuration is wrong, 1 if the domain cannot start or go on.
 pub async fn run(domain: Domain) -> ExitCode {
-    let config = match Config::load(&domain.name, std::env::args_os(), |name| std::env::var_os(name)) {
+    let config = match Config::load(&domain.name, std::env::args_os(), |name| {
+        std::env::var_os(name)
+    }) {
         Ok(Some(config)) => config,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
@@ -73,9 +75,11 @@ fn copy(error: &Error) -> Error {
 fn log() -> Result<()> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(&text).map_err(|error| {
-            Error::invalid(format!("the environment variable RUST_LOG is wrong: {error}"))
-                .with("value", text)
-                .mend("write it like `info` or `mesh_runtime=debug,info`")
+            Error::invalid(format!(
+                "the environment variable RUST_LOG is wrong: {error}"
+            ))
+            .with("value", text)
+            .mend("write it like `info` or `mesh_runtime=debug,info`")
         })?,
         _ => EnvFilter::new("info"),
     };

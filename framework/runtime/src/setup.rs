@@ -108,7 +108,11 @@ where
             }
             Err(error) => {
                 if backoff.attempts() == 0 {
-                    tracing::warn!(part, error = error.log_line(), "not ready yet, trying again");
+                    tracing::warn!(
+                        part,
+                        error = error.log_line(),
+                        "not ready yet, trying again"
+                    );
                 } else {
                     tracing::debug!(part, error = error.log_line(), "still not ready");
                 }
@@ -153,7 +157,10 @@ pub(crate) async fn prepare(
         let ensured = persist(host, "kafka", stop, || admin.ensure_topic(&spec)).await?;
         let ids = match ensured {
             Some(_) => {
-                persist(host, "registry", stop, || register_product(registry, product)).await?
+                persist(host, "registry", stop, || {
+                    register_product(registry, product)
+                })
+                .await?
             }
             None => None,
         };
@@ -190,7 +197,10 @@ pub(crate) async fn prepare(
                     registered: *registered.get(topic)?,
                     partitions: spec.partitions,
                     version: product.contract.version.to_string(),
-                    compacted: spec.configs.get("cleanup.policy").is_some_and(|policy| policy != "delete"),
+                    compacted: spec
+                        .configs
+                        .get("cleanup.policy")
+                        .is_some_and(|policy| policy != "delete"),
                 },
             ))
         })

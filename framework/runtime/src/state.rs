@@ -42,10 +42,13 @@ pub(crate) fn to_text<T: Serialize>(kind: &str, value: &T) -> Result<String> {
 /// Reads a document.
 pub(crate) fn from_text<T: DeserializeOwned>(kind: &str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| {
-        Error::new(ErrorKind::Corrupt, "a document is not of the type it is read as")
-            .with("kind", kind)
-            .detail(describe(&error))
-            .mend("give new fields a serde default, or keep the new form under another kind")
+        Error::new(
+            ErrorKind::Corrupt,
+            "a document is not of the type it is read as",
+        )
+        .with("kind", kind)
+        .detail(describe(&error))
+        .mend("give new fields a serde default, or keep the new form under another kind")
     })
 }
 

@@ -137,7 +137,10 @@ impl Status {
     }
 
     pub(crate) fn source_done(&self, name: &str) -> bool {
-        self.lock().sources.get(name).is_some_and(|source| source.done)
+        self.lock()
+            .sources
+            .get(name)
+            .is_some_and(|source| source.done)
     }
 
     pub(crate) fn published(&self, topic: &str, more: u64) {

@@ -60,7 +60,10 @@ impl Unit {
 
     /// A document as the store has it, noted as read.
     async fn base(&mut self, store: &Store, kind: &str, key: &str) -> Result<&Seen> {
-        let known = self.reads.get(kind).is_some_and(|keys| keys.contains_key(key));
+        let known = self
+            .reads
+            .get(kind)
+            .is_some_and(|keys| keys.contains_key(key));
         let fresh = match known {
             true => None,
             false => Some(match store.document(kind, key).await? {
@@ -96,7 +99,11 @@ impl Unit {
             kind: kind.to_owned(),
             prefix: prefix.to_owned(),
             count: found.len() as i64,
-            newest: found.iter().map(|document| document.version).max().unwrap_or(0),
+            newest: found
+                .iter()
+                .map(|document| document.version)
+                .max()
+                .unwrap_or(0),
         });
         let Some(written) = self.written.get(kind) else {
             return Ok(found

@@ -12,7 +12,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
 
-use crate::client::Context;
+use crate::client::{Context, drain};
 use crate::config::StreamConfig;
 use crate::fault::{self, ASK_TIMEOUT};
 
@@ -233,7 +233,10 @@ impl Admin {
     /// [`ErrorKind::Unavailable`] if none does.
     pub async fn reachable(&self) -> Result<()> {
         self.ask("asking for the cluster", |client| {
-            client.fetch_metadata(None, ASK_TIMEOUT).map(drop)
+            // One topic, there or not: the metadata of all may be large.
+            client
+                .fetch_metadata(Some("__consumer_offsets"), ASK_TIMEOUT)
+                .map(drop)
         })
         .await
     }
@@ -248,10 +251,8 @@ impl Admin {
             let begin = Instant::now();
             loop {
                 let answer = ask(&inner.client);
-                // Hands what librdkafka has logged since the last question to the log.
-                while let Some(logged) = inner.client.poll(Duration::ZERO) {
-                    drop(logged);
-                }
+                // What librdkafka has logged since the last question.
+                drain(&inner.client);
                 // A request that was on a connection when it closed is not sent again by
                 // librdkafka, and a client that learns the cluster's nodes closes one.
                 match answer

@@ -1,6 +1,7 @@
 //! What librdkafka calls back: its log, its errors, and changes of a group's assignment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -103,6 +104,15 @@ impl ClientContext for Context {
                 tracing::error!(client, role, bootstrap, reason, %error, "kafka client error");
             }
         }
+    }
+}
+
+/// Serves the log lines and errors that wait in a client that belongs to no group.
+pub(crate) fn drain(client: &BaseConsumer<Context>) {
+    // A poll without time serves one event and does not say whether there are more.
+    while let Some(event) = client.poll(Duration::from_millis(1)) {
+        // An error that the context has logged.
+        drop(event);
     }
 }
 

@@ -48,7 +48,11 @@ impl StreamConfig {
             .set("socket.keepalive.enable", "true")
             // Small requests must not wait for an acknowledgement of TCP.
             .set("socket.nagle.disable", "true")
-            .set_log_level(RDKafkaLogLevel::Info);
+            .set_log_level(match self.overrides.contains_key("debug") {
+                // What was asked for is not to be held back; it is logged as `TRACE`.
+                true => RDKafkaLogLevel::Debug,
+                false => RDKafkaLogLevel::Info,
+            });
         for (name, value) in defaults {
             config.set(*name, *value);
         }
@@ -98,7 +102,8 @@ impl StreamConfig {
             ("enable.partition.eof", "true"),
             ("fetch.wait.max.ms", "50"),
             ("fetch.error.backoff.ms", "50"),
-            ("fetch.message.max.bytes", "4194304"),
+            // A response is unpacked whole before its first record is handed out.
+            ("fetch.message.max.bytes", "1048576"),
             // What is fetched ahead, and so the memory of one reader.
             ("queued.min.messages", "1000000"),
             ("queued.max.messages.kbytes", "16384"),

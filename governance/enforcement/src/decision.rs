@@ -193,8 +193,10 @@ impl Decision {
         if self.action == Action::Read && asked == self.resource {
             return Ok(());
         }
-        Err(Error::internal("a decision about one product was used for another")
-            .with("decided", &self.resource)
-            .with("used_for", asked))
+        Err(
+            Error::internal("a decision about one product was used for another")
+                .with("decided", &self.resource)
+                .with("used_for", asked),
+        )
     }
 }

@@ -375,3 +375,20 @@ fn transactions_are_refused_by_name() {
         other => panic!("{other:?}"),
     }
 }
+
+/// librdkafka sends a few bytes behind its request for the metadata of all topics.
+#[test]
+fn all_topics_are_listed() {
+    let test = TestBroker::start();
+    let admin: AdminClient<DefaultClientContext> = client(&test).create().unwrap();
+    let topic = NewTopic::new("listed", 3, TopicReplication::Fixed(1));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime
+        .block_on(admin.create_topics(&[topic], &AdminOptions::new()))
+        .unwrap()
+        .into_iter()
+        .for_each(|created| assert!(created.is_ok(), "{created:?}"));
+    let metadata = admin.inner().fetch_metadata(None, WAIT).unwrap();
+    let listed = metadata.topics().iter().find(|t| t.name() == "listed");
+    assert_eq!(listed.map(|topic| topic.partitions().len()), Some(3));
+}

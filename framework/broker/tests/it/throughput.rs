@@ -1,5 +1,5 @@
 //! How fast it is, measured on demand:
-//! `cargo test -p mesh-broker --test it throughput -- --ignored --nocapture`.
+//! `cargo test --test broker throughput -- --ignored --nocapture`.
 
 use std::time::{Duration, Instant};
 

@@ -89,10 +89,6 @@ fn what_cannot_be_read_closes_the_connection_and_nothing_else() {
         ),
         ("a cut body", with(ApiKey::Fetch as i16, 4, &[0; 3])),
         (
-            "bytes behind the body",
-            with(ApiKey::Metadata as i16, 0, &[0, 0, 0, 0, 1]),
-        ),
-        (
             "text for a client",
             b"GET / HTTP/1.1\r\nHost: broker\r\n\r\n".to_vec(),
         ),

@@ -12,7 +12,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use mesh_core::{Error, Result};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 const DISTRICTS: [(&str, &str, u32); 8] = [

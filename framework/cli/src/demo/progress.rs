@@ -15,6 +15,9 @@ use crate::ui;
 /// How often everything must be found idle in a row before the flow counts as done: an
 /// event may be on its way between two domains that both look idle.
 const IDLE_ROUNDS: usize = 4;
+/// How long a source may say that it cannot read on before the demo gives up: what ails it
+/// may pass, as when the platform is started again.
+const STUCK: Duration = Duration::from_secs(20);
 const ROUND: Duration = Duration::from_millis(300);
 
 /// Watches until nothing is left to do.
@@ -29,6 +32,7 @@ pub(crate) async fn watch(
     let mut view = View::new();
     let mut idle = 0;
     let mut published = 0;
+    let mut stuck_since: Option<Instant> = None;
     while idle < IDLE_ROUNDS {
         supervisor.tend()?;
         let statuses = futures::future::join_all(apis.iter().map(|api| ask(&http, *api))).await;
@@ -43,6 +47,23 @@ pub(crate) async fn watch(
             0
         };
         published = now;
+        let stuck = found.iter().zip(&statuses).find_map(|(domain, status)| {
+            let (source, why) = status.as_ref()?.stuck()?;
+            Some((domain, source.to_owned(), why.to_owned()))
+        });
+        match stuck {
+            None => stuck_since = None,
+            Some((domain, source, why)) => {
+                let since = *stuck_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > STUCK {
+                    return Err(Error::invalid("a source cannot be read")
+                        .with("domain", &domain.name)
+                        .with("source", source)
+                        .with("why", why)
+                        .mend("mend what it names and start the demo again; it goes on from there"));
+                }
+            }
+        }
         if begun.elapsed() > limit {
             return Err(Error::new(
                 mesh_core::ErrorKind::Timeout,

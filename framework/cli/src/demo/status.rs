@@ -51,6 +51,9 @@ pub(crate) struct SourceStatus {
     pub(crate) total: Option<u64>,
     #[serde(default)]
     pub(crate) done: bool,
+    /// What keeps it from reading on.
+    #[serde(default)]
+    pub(crate) error: Option<String>,
 }
 
 impl DomainStatus {
@@ -60,6 +63,13 @@ impl DomainStatus {
             && self.outbox_pending == 0
             && self.sources.iter().all(|source| source.done)
             && self.handlers.iter().all(|handler| handler.lag == Some(0))
+    }
+
+    /// The first source that cannot read on, and why.
+    pub(crate) fn stuck(&self) -> Option<(&str, &str)> {
+        self.sources
+            .iter()
+            .find_map(|source| Some((source.name.as_str(), source.error.as_deref()?)))
     }
 
     pub(crate) fn published(&self) -> u64 {

@@ -16,31 +16,31 @@ use mesh_stream::{
     register_product,
 };
 
-pub mod sales {
+pub(crate) mod sales {
     mesh_macros::contract!("tests/it/contracts/sales/contract.odcs.yaml");
 }
-pub mod sales_wider {
+pub(crate) mod sales_wider {
     mesh_macros::contract!("tests/it/contracts/sales_wider/contract.odcs.yaml");
 }
-pub mod sales_next {
+pub(crate) mod sales_next {
     mesh_macros::contract!("tests/it/contracts/sales_next/contract.odcs.yaml");
 }
-pub mod stores {
+pub(crate) mod stores {
     mesh_macros::contract!("tests/it/contracts/stores/contract.odcs.yaml");
 }
 
-pub use sales::{Sale, SaleStatus};
-pub use stores::StoreProfile;
+pub(crate) use sales::{Sale, SaleStatus};
+pub(crate) use stores::StoreProfile;
 
-pub struct Platform {
-    pub broker: Broker,
-    pub stream: StreamConfig,
-    pub catalog_url: String,
-    pub catalog: tokio::task::JoinHandle<()>,
+pub(crate) struct Platform {
+    pub(crate) broker: Broker,
+    pub(crate) stream: StreamConfig,
+    pub(crate) catalog_url: String,
+    pub(crate) catalog: tokio::task::JoinHandle<()>,
     _dir: tempfile::TempDir,
 }
 
-pub async fn serve(router: axum::Router) -> (String, tokio::task::JoinHandle<()>) {
+pub(crate) async fn serve(router: axum::Router) -> (String, tokio::task::JoinHandle<()>) {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
         .await
         .unwrap();
@@ -49,12 +49,12 @@ pub async fn serve(router: axum::Router) -> (String, tokio::task::JoinHandle<()>
     (url, server)
 }
 
-pub fn access() -> Access {
+pub(crate) fn access() -> Access {
     Access::new("anna".parse().unwrap(), "analysis".parse().unwrap())
 }
 
 impl Platform {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let broker = Broker::start(BrokerConfig::new(dir.path().join("broker"), any))
@@ -80,7 +80,7 @@ impl Platform {
     }
 
     /// Registers product `R` everywhere and gives a producer of it.
-    pub async fn publish<R: Record>(&self) -> TypedProducer<R> {
+    pub(crate) async fn publish<R: Record>(&self) -> TypedProducer<R> {
         let descriptor = R::descriptor();
         let registry = RegistryClient::new(&self.stream.registry_url).unwrap();
         let registered = register_product(&registry, descriptor).await.unwrap();
@@ -116,23 +116,23 @@ impl Platform {
         TypedProducer::new(Producer::new(&self.stream).unwrap(), registered)
     }
 
-    pub fn config(&self) -> QueryConfig {
+    pub(crate) fn config(&self) -> QueryConfig {
         let mut config = QueryConfig::new(self.stream.clone(), &self.catalog_url);
         config.target_partitions = 2;
         config.catalog_max_age = Duration::ZERO;
         config
     }
 
-    pub fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         Engine::new(self.config()).unwrap()
     }
 
-    pub async fn session(&self) -> Session {
+    pub(crate) async fn session(&self) -> Session {
         self.engine().session(access()).await.unwrap()
     }
 }
 
-pub fn sale(sale_id: i64, store: &str, cents: i64) -> Sale {
+pub(crate) fn sale(sale_id: i64, store: &str, cents: i64) -> Sale {
     Sale {
         sale_id,
         store: store.to_owned(),
@@ -149,7 +149,7 @@ pub fn sale(sale_id: i64, store: &str, cents: i64) -> Sale {
     }
 }
 
-pub fn store(store: &str, city: &str, visits: i64) -> StoreProfile {
+pub(crate) fn store(store: &str, city: &str, visits: i64) -> StoreProfile {
     StoreProfile {
         store: store.to_owned(),
         city: city.to_owned(),
@@ -164,7 +164,7 @@ pub fn store(store: &str, city: &str, visits: i64) -> StoreProfile {
 }
 
 /// Publishes and waits until all is there.
-pub async fn send<R: Record>(producer: &TypedProducer<R>, records: impl IntoIterator<Item = R>) {
+pub(crate) async fn send<R: Record>(producer: &TypedProducer<R>, records: impl IntoIterator<Item = R>) {
     for record in records {
         // Flushed below; a delivery that fails shows in the counts.
         drop(producer.send(&record).await.unwrap());
@@ -173,7 +173,7 @@ pub async fn send<R: Record>(producer: &TypedProducer<R>, records: impl IntoIter
 }
 
 /// Publishes bytes that no producer of ours would.
-pub async fn send_raw(
+pub(crate) async fn send_raw(
     platform: &Platform,
     topic: &str,
     partition: i32,
@@ -195,12 +195,12 @@ pub async fn send_raw(
     delivery.await.unwrap().1
 }
 
-pub async fn batches(session: &Session, sql: &str) -> Result<Vec<RecordBatch>, Error> {
+pub(crate) async fn batches(session: &Session, sql: &str) -> Result<Vec<RecordBatch>, Error> {
     session.query(sql).await?.collect().await
 }
 
 /// The answer as CSV without its head, a line per row, lines joined by `;`.
-pub async fn ask(session: &Session, sql: &str) -> Result<String, Error> {
+pub(crate) async fn ask(session: &Session, sql: &str) -> Result<String, Error> {
     let mut text = String::new();
     for batch in batches(session, sql).await? {
         text.push_str(&CsvWriter::new().rows(&batch)?);
@@ -208,14 +208,14 @@ pub async fn ask(session: &Session, sql: &str) -> Result<String, Error> {
     Ok(text.trim_end().replace("\r\n", ";"))
 }
 
-pub async fn check(session: &Session, sql: &str, expected: &str) {
+pub(crate) async fn check(session: &Session, sql: &str, expected: &str) {
     match ask(session, sql).await {
         Ok(answer) => assert_eq!(answer, expected, "{sql}"),
         Err(error) => panic!("{sql}: {error:?}"),
     }
 }
 
-pub async fn fails(session: &Session, sql: &str) -> Error {
+pub(crate) async fn fails(session: &Session, sql: &str) -> Error {
     match ask(session, sql).await {
         Ok(answer) => panic!("{sql} answers {answer}"),
         Err(error) => error,

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::stream::{FuturesOrdered, StreamExt};
 use futures::{FutureExt, future::BoxFuture};
 use mesh_core::{Error, ErrorKind, EventId, Result};
-use mesh_stream::{Admin, Headers, Outgoing, OutboxMark, Producer, StreamConfig};
+use mesh_stream::{Admin, Headers, OutboxMark, Outgoing, Producer, StreamConfig};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -201,13 +201,11 @@ async fn note(host: &Host, sent: Vec<Result<Sent>>) -> Result<Option<Error>> {
         };
         host.failpoint.pass(Point::RelaySent, &sent.topic);
         up_to = Some(sent.seq);
-        let partition = noted
-            .entry((sent.topic, sent.partition))
-            .or_insert(Noted {
-                seq: 0,
-                offset: -1,
-                published: 0,
-            });
+        let partition = noted.entry((sent.topic, sent.partition)).or_insert(Noted {
+            seq: 0,
+            offset: -1,
+            published: 0,
+        });
         partition.seq = partition.seq.max(sent.seq);
         partition.offset = partition.offset.max(sent.offset);
         partition.published += 1;

@@ -48,9 +48,13 @@ pub(super) async fn recover(
         };
         let next = noted.offset + 1;
         if high < next {
-            return Err(changed(topic, *partition, "the topic ends before what was published")
-                .with("noted_offset", noted.offset)
-                .with("end", high));
+            return Err(changed(
+                topic,
+                *partition,
+                "the topic ends before what was published",
+            )
+            .with("noted_offset", noted.offset)
+            .with("end", high));
         }
         let rows = host.store.outbox_of(topic, *partition).await?;
         if rows.is_empty() {
@@ -61,7 +65,9 @@ pub(super) async fn recover(
                     offset: high - 1,
                     published: 0,
                 };
-                host.store.note_found(topic, *partition, &known, &[]).await?;
+                host.store
+                    .note_found(topic, *partition, &known, &[])
+                    .await?;
             }
             continue;
         }
@@ -78,11 +84,14 @@ pub(super) async fn recover(
             continue;
         }
         let marks = {
-            let (stream, topic, outbox) = (stream.clone(), (*topic).to_owned(), host.store.outbox_id());
+            let (stream, topic, outbox) =
+                (stream.clone(), (*topic).to_owned(), host.store.outbox_id());
             let partition = *partition;
-            tokio::task::spawn_blocking(move || marks(&stream, &topic, partition, next, high, outbox))
-                .await
-                .map_err(|error| Error::internal("reading a topic was cut short").because(error))??
+            tokio::task::spawn_blocking(move || {
+                marks(&stream, &topic, partition, next, high, outbox)
+            })
+            .await
+            .map_err(|error| Error::internal("reading a topic was cut short").because(error))??
         };
         let newest = marks.iter().copied().max().unwrap_or(0);
         // Of a compacted topic older records may be gone; since a partition is written in
@@ -109,7 +118,10 @@ pub(super) async fn recover(
                 "records of the outbox stand in Kafka already"
             );
         }
-        published(host, &BTreeMap::from([(((*topic).to_owned(), *partition), known)]));
+        published(
+            host,
+            &BTreeMap::from([(((*topic).to_owned(), *partition), known)]),
+        );
     }
     Ok(())
 }
@@ -229,7 +241,12 @@ fn marks(
 fn seq_of(message: &impl Message, outbox: Uuid) -> Option<i64> {
     let headers = message.headers()?;
     let pairs = headers.iter().map(|header| (header.key, header.value));
-    let read = Headers::from_kafka(pairs, message.topic(), message.partition(), message.offset());
+    let read = Headers::from_kafka(
+        pairs,
+        message.topic(),
+        message.partition(),
+        message.offset(),
+    );
     let mark = read.ok()?.outbox?;
     (mark.outbox == outbox).then_some(mark.seq as i64)
 }

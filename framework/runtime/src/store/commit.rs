@@ -91,7 +91,8 @@ impl Store {
         // error of a commit does not prove that it did not happen.
         self.version.store(version, Ordering::Release);
         committed.map_err(failed)?;
-        self.pending.fetch_add(commit.outputs.len() as u64, Ordering::AcqRel);
+        self.pending
+            .fetch_add(commit.outputs.len() as u64, Ordering::AcqRel);
         Ok(Outcome::Committed)
     }
 }
@@ -121,7 +122,9 @@ async fn unchanged(tx: &mut SqliteConnection, commit: &Commit) -> Result<bool> {
                 .bind(&scan.kind)
                 .bind(&scan.prefix)
                 .bind(end.as_str()),
-            None => sqlx::query_as(MARK_OPEN).bind(&scan.kind).bind(&scan.prefix),
+            None => sqlx::query_as(MARK_OPEN)
+                .bind(&scan.kind)
+                .bind(&scan.prefix),
         };
         let seen: (i64, i64) = query.fetch_one(&mut *tx).await.map_err(failed)?;
         if seen != (scan.count, scan.newest) {

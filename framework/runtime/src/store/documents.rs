@@ -27,7 +27,8 @@ const SCAN: &str = "SELECT key, version, body FROM documents WHERE kind = ?1 AND
 const SCAN_OPEN: &str =
     "SELECT key, version, body FROM documents WHERE kind = ?1 AND key >= ?2 ORDER BY key";
 pub(super) const MARK: &str = "SELECT count(*), coalesce(max(version), 0) FROM documents WHERE kind = ?1 AND key >= ?2 AND key < ?3";
-pub(super) const MARK_OPEN: &str = "SELECT count(*), coalesce(max(version), 0) FROM documents WHERE kind = ?1 AND key >= ?2";
+pub(super) const MARK_OPEN: &str =
+    "SELECT count(*), coalesce(max(version), 0) FROM documents WHERE kind = ?1 AND key >= ?2";
 
 impl Store {
     /// Version and body of a document.
@@ -44,7 +45,10 @@ impl Store {
     pub(crate) async fn documents(&self, kind: &str, prefix: &str) -> Result<Vec<Document>> {
         let end = prefix_end(prefix);
         let query = match &end {
-            Some(end) => sqlx::query_as(SCAN).bind(kind).bind(prefix).bind(end.as_str()),
+            Some(end) => sqlx::query_as(SCAN)
+                .bind(kind)
+                .bind(prefix)
+                .bind(end.as_str()),
             None => sqlx::query_as(SCAN_OPEN).bind(kind).bind(prefix),
         };
         let rows: Vec<(String, i64, String)> =

@@ -92,7 +92,10 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .map_err(failed)?;
-        Ok(known.iter().filter_map(|id| Uuid::from_slice(id).ok()).collect())
+        Ok(known
+            .iter()
+            .filter_map(|id| Uuid::from_slice(id).ok())
+            .collect())
     }
 
     /// What `handler` has done in all its life.

@@ -49,10 +49,13 @@ impl Store {
         let lock = lock(folder)?;
         let path = folder.join(DATABASE);
         let unusable = |error: sqlx::Error| {
-            Error::new(ErrorKind::FailedPrecondition, "the domain's database cannot be opened")
-                .with("database", path.display())
-                .mend("check that it is a SQLite file that this user can write")
-                .because(error)
+            Error::new(
+                ErrorKind::FailedPrecondition,
+                "the domain's database cannot be opened",
+            )
+            .with("database", path.display())
+            .mend("check that it is a SQLite file that this user can write")
+            .because(error)
         };
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -67,16 +70,22 @@ impl Store {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = pool(1).connect_with(options.clone()).await.map_err(unusable)?;
-        sqlx::migrate!("./migrations").run(&writer).await.map_err(|error| {
-            Error::new(
-                ErrorKind::FailedPrecondition,
-                "the domain's tables cannot be brought up to date",
-            )
-            .with("database", path.display())
-            .mend("start the release that wrote them, or a newer one")
-            .because(error)
-        })?;
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(unusable)?;
+        sqlx::migrate!("./migrations")
+            .run(&writer)
+            .await
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::FailedPrecondition,
+                    "the domain's tables cannot be brought up to date",
+                )
+                .with("database", path.display())
+                .mend("start the release that wrote them, or a newer one")
+                .because(error)
+            })?;
         let readers = pool(READERS)
             .connect_with(options.read_only(true))
             .await
@@ -116,7 +125,12 @@ impl Store {
             .await
             .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
-        let corrupt = || Error::new(ErrorKind::Corrupt, "the domain's database holds a wrong value");
+        let corrupt = || {
+            Error::new(
+                ErrorKind::Corrupt,
+                "the domain's database holds a wrong value",
+            )
+        };
         self.outbox_id = Uuid::parse_str(&id).map_err(|_| corrupt().with("value", "outbox"))?;
         let life: u64 = life.parse().map_err(|_| corrupt().with("value", "life"))?;
         // Versions of this life are above all of the lives before, without a look at them.
@@ -141,7 +155,10 @@ impl Store {
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+        self.writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)
     }
 
     /// Closes the database and gives the folder free.
@@ -161,7 +178,11 @@ fn lock(folder: &Path) -> Result<File> {
             .mend(mend)
     };
     std::fs::create_dir_all(folder).map_err(|error| {
-        refuse("the data folder cannot be made", "give a folder that this user can write").because(error)
+        refuse(
+            "the data folder cannot be made",
+            "give a folder that this user can write",
+        )
+        .because(error)
     })?;
     let file = OpenOptions::new()
         .create(true)
@@ -169,8 +190,11 @@ fn lock(folder: &Path) -> Result<File> {
         .write(true)
         .open(folder.join(LOCK))
         .map_err(|error| {
-            refuse("the data folder cannot be written", "give a folder that this user can write")
-                .because(error)
+            refuse(
+                "the data folder cannot be written",
+                "give a folder that this user can write",
+            )
+            .because(error)
         })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -178,9 +202,11 @@ fn lock(folder: &Path) -> Result<File> {
             "the data folder is used by another process",
             "stop that process, or give each its own data folder",
         )),
-        Err(TryLockError::Error(error)) => {
-            Err(refuse("the data folder cannot be locked", "use a local file system").because(error))
-        }
+        Err(TryLockError::Error(error)) => Err(refuse(
+            "the data folder cannot be locked",
+            "use a local file system",
+        )
+        .because(error)),
     }
 }
 

@@ -29,7 +29,9 @@ fn arguments_win_over_environment_over_file_over_defaults() {
         ("MESH_REGISTRY_URL", "http://env:2"),
         ("MESH_DATA_DIR", ""),
     ];
-    let config = load(&["--bootstrap", "arg:1"], &environment).unwrap().unwrap();
+    let config = load(&["--bootstrap", "arg:1"], &environment)
+        .unwrap()
+        .unwrap();
     assert_eq!(config.bootstrap, "arg:1");
     assert_eq!(config.registry_url.as_str(), "http://env:2/");
     assert_eq!(config.listen.to_string(), "127.0.0.1:3");
@@ -48,13 +50,37 @@ fn a_wrong_setting_is_named_with_its_place_and_mend() {
             assert!(error.contains(word), "`{word}` is not in {error}");
         }
     };
-    check(&["--listen", "8100"], &[], &["argument --listen", "8100", "127.0.0.1:8100"]);
+    check(
+        &["--listen", "8100"],
+        &[],
+        &["argument --listen", "8100", "127.0.0.1:8100"],
+    );
     check(&["--no-such"], &[], &["--no-such"]);
-    check(&[], &[("MESH_CATALOG_URL", "localhost")], &["MESH_CATALOG_URL", "http://"]);
-    check(&[], &[("MESH_BOOTSTRAP", "localhost")], &["MESH_BOOTSTRAP", "host:port"]);
-    check(&["--batch-events", "0"], &[], &["--batch-events", "from 1 on"]);
-    check(&["--source-dir", "/no/such"], &[], &["--source-dir", "exists"]);
-    check(&["--config", "/no/such.toml"], &[], &["/no/such.toml", "cannot be read"]);
+    check(
+        &[],
+        &[("MESH_CATALOG_URL", "localhost")],
+        &["MESH_CATALOG_URL", "http://"],
+    );
+    check(
+        &[],
+        &[("MESH_BOOTSTRAP", "localhost")],
+        &["MESH_BOOTSTRAP", "host:port"],
+    );
+    check(
+        &["--batch-events", "0"],
+        &[],
+        &["--batch-events", "from 1 on"],
+    );
+    check(
+        &["--source-dir", "/no/such"],
+        &[],
+        &["--source-dir", "exists"],
+    );
+    check(
+        &["--config", "/no/such.toml"],
+        &[],
+        &["/no/such.toml", "cannot be read"],
+    );
     for (text, words) in [
         ("bootstrap = [", &["not TOML", "line 1"][..]),
         ("a = 1", &["unknown setting `a`"]),

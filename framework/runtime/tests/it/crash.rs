@@ -45,7 +45,9 @@ async fn killed_at_any_time_each_order_is_paid_once() {
     let mut state = seed;
     for _ in 0..5 {
         let mut process = spawn(&platform, ORDERS, "").await;
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis(100 + (state >> 33) % 2_500)).await;
         process.child.kill().await.unwrap();
     }
@@ -56,7 +58,10 @@ async fn finish(platform: &Platform) {
     let mut process = spawn(platform, ORDERS, "").await;
     process.client.until_paid(ORDERS).await;
     let (status, probe) = process.client.json("/v1/probe").await;
-    assert_eq!((status, &probe["total"], &probe["amount"]), (200, &ORDERS.into(), &ORDERS.into()));
+    assert_eq!(
+        (status, &probe["total"], &probe["amount"]),
+        (200, &ORDERS.into(), &ORDERS.into())
+    );
     process.child.kill().await.unwrap();
     assert_eq!(platform.orders().await.len(), ORDERS as usize);
     shop::check_payouts(&platform.payouts().await, ORDERS);

@@ -60,14 +60,22 @@ async fn a_large_source_is_imported_in_seconds() {
     let begun = Instant::now();
     let domain = mesh_runtime::Domain::new("shop")
         .product::<shop::Order>()
-        .source("orders", shop::Orders { count: ROWS, batch: 2_000 });
+        .source(
+            "orders",
+            shop::Orders {
+                count: ROWS,
+                batch: 2_000,
+            },
+        );
     let running = platform.run(domain).await;
     let client = Client::of(&running);
     let done = |status: &serde_json::Value| status["sources"][0]["done"] == true;
     client.until("the source is read", done).await;
     let read = begun.elapsed();
     client
-        .until("all is published", |status| done(status) && status["outbox_pending"] == 0)
+        .until("all is published", |status| {
+            done(status) && status["outbox_pending"] == 0
+        })
         .await;
     let published = begun.elapsed();
     println!("{ROWS} rows: read in {read:?}, published in {published:?}");
@@ -98,13 +106,17 @@ async fn a_domain_waits_for_the_platform_and_survives_its_death() {
             .await;
         if platform.kill_broker().await {
             client
-                .until("it notices", |status| status["waiting"]["kafka"].is_string())
+                .until("it notices", |status| {
+                    status["waiting"]["kafka"].is_string()
+                })
                 .await;
             platform.start_broker().await;
         }
     }
     client.until_paid(4_000).await;
-    client.until("it is ready again", |status| status["ready"] == true).await;
+    client
+        .until("it is ready again", |status| status["ready"] == true)
+        .await;
     running.stop().await;
     shop::check_payouts(&platform.payouts().await, 4_000);
     assert_eq!(platform.orders().await.len(), 4_000);

@@ -10,8 +10,7 @@ use mesh_core::Record;
 use mesh_registry::{Registry, RegistryConfig};
 use mesh_runtime::{Config, Domain, Running};
 use mesh_stream::{
-    Decoder, Producer, RawRecord, RegistryClient, StreamConfig, TypedProducer,
-    register_product,
+    Decoder, Producer, RawRecord, RegistryClient, StreamConfig, TypedProducer, register_product,
 };
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -117,7 +116,9 @@ impl Platform {
     }
 
     async fn serve(&mut self, url: String, router: axum::Router) {
-        let listener = TcpListener::bind(url.trim_start_matches("http://")).await.unwrap();
+        let listener = TcpListener::bind(url.trim_start_matches("http://"))
+            .await
+            .unwrap();
         self.servers.push(tokio::spawn(async move {
             axum::serve(listener, router).await.unwrap();
         }));
@@ -182,7 +183,9 @@ impl Platform {
 
     pub(crate) async fn read_raw(&self, topic: &str) -> Vec<RawRecord> {
         let (bootstrap, topic) = (self.bootstrap.clone(), topic.to_owned());
-        tokio::task::spawn_blocking(move || read_raw(&bootstrap, &topic)).await.unwrap()
+        tokio::task::spawn_blocking(move || read_raw(&bootstrap, &topic))
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn payouts(&self) -> Vec<Payout> {
@@ -205,7 +208,9 @@ fn read_raw(bootstrap: &str, topic: &str) -> Vec<RawRecord> {
     let mut assignment = TopicPartitionList::new();
     let mut left = 0;
     for partition in 0..3 {
-        let (low, high) = consumer.fetch_watermarks(topic, partition, timeout).unwrap();
+        let (low, high) = consumer
+            .fetch_watermarks(topic, partition, timeout)
+            .unwrap();
         if high > low {
             assignment
                 .add_partition_offset(topic, partition, Offset::Offset(low))
@@ -217,7 +222,10 @@ fn read_raw(bootstrap: &str, topic: &str) -> Vec<RawRecord> {
     let mut records = Vec::new();
     let begun = Instant::now();
     while left > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{left} records are missing");
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "{left} records are missing"
+        );
         let Some(message) = consumer.poll(Duration::from_millis(100)) else {
             continue;
         };
@@ -235,7 +243,12 @@ fn read_raw(bootstrap: &str, topic: &str) -> Vec<RawRecord> {
                 .map(|headers| {
                     headers
                         .iter()
-                        .map(|header| (header.key.to_owned(), header.value.map(|value| value.to_vec().into())))
+                        .map(|header| {
+                            (
+                                header.key.to_owned(),
+                                header.value.map(|value| value.to_vec().into()),
+                            )
+                        })
                         .collect()
                 })
                 .unwrap_or_default(),
@@ -262,7 +275,10 @@ pub(crate) fn config(
     config.body_limit = 1_000;
     // A killed member holds its partitions for this long.
     if std::env::var("MESH_TEST_BOOTSTRAP").is_err() {
-        for (name, value) in [("session.timeout.ms", "1500"), ("heartbeat.interval.ms", "300")] {
+        for (name, value) in [
+            ("session.timeout.ms", "1500"),
+            ("heartbeat.interval.ms", "300"),
+        ] {
             config.kafka.insert(name.into(), value.into());
         }
     }
@@ -315,7 +331,10 @@ impl Client {
                 if wanted(&status) {
                     return status;
                 }
-                assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {status:#}");
+                assert!(
+                    begun.elapsed() < Duration::from_secs(60),
+                    "{what}: {status:#}"
+                );
             }
             assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -324,7 +343,8 @@ impl Client {
 
     /// Polls until `orders` orders are paid, tallied and published.
     pub(crate) async fn until_paid(&self, orders: u64) -> Json {
-        self.until("all is paid", |status| is_paid(status, orders)).await
+        self.until("all is paid", |status| is_paid(status, orders))
+            .await
     }
 }
 

@@ -69,7 +69,9 @@ impl Handler<Order> for Pay {
         };
         match order.wish.as_deref() {
             Some("poison") => {
-                return Err(Error::invalid("the order cannot be paid").with("order", order.order_id));
+                return Err(
+                    Error::invalid("the order cannot be paid").with("order", order.order_id)
+                );
             }
             Some("panic") => panic!("as was wished"),
             Some("later") if tried < 4 => return Err(Error::unavailable("not yet")),
@@ -86,12 +88,14 @@ impl Handler<Order> for Pay {
         }
         let before: Option<i64> = ctx.get("total", &order.customer).await?;
         let total = before.unwrap_or(0) + order.amount;
-        Ok(Effects::new().put("total", &*order.customer, &total).emit(&Payout {
-            order_id: order.order_id,
-            customer: order.customer.clone(),
-            amount: order.amount,
-            total,
-        }))
+        Ok(Effects::new()
+            .put("total", &*order.customer, &total)
+            .emit(&Payout {
+                order_id: order.order_id,
+                customer: order.customer.clone(),
+                amount: order.amount,
+                total,
+            }))
     }
 }
 
@@ -119,7 +123,9 @@ async fn total(request: Request, ctx: Context) -> Result<Reply<Payout>> {
 async fn totals(request: Request, ctx: Context) -> Result<Reply<Payout>> {
     let prefix = request.query("prefix").unwrap_or_default();
     let found: Vec<(String, i64)> = ctx.scan("total", prefix).await?;
-    let all = found.iter().map(|(customer, total)| payout(customer, *total));
+    let all = found
+        .iter()
+        .map(|(customer, total)| payout(customer, *total));
     Reply::many(&request, all.collect())
 }
 
@@ -152,7 +158,9 @@ async fn gift(request: Request, ctx: Context) -> Result<Reply<Payout>> {
         amount: gift.amount,
         total,
     };
-    let effects = Effects::new().put("total", gift.customer, &total).emit(&payout);
+    let effects = Effects::new()
+        .put("total", gift.customer, &total)
+        .emit(&payout);
     Reply::commit(&request, gift.gift_id.to_string(), payout, effects)
 }
 
@@ -250,7 +258,11 @@ pub(crate) fn check_payouts(payouts: &[Payout], orders: u64) {
         chain.sort_unstable();
         let mut before = 0;
         for (total, amount) in &chain {
-            assert_eq!(before + amount, *total, "no payout of {customer} was lost or doubled");
+            assert_eq!(
+                before + amount,
+                *total,
+                "no payout of {customer} was lost or doubled"
+            );
             before = *total;
         }
         assert_eq!(before, totals[customer]);

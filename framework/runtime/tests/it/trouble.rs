@@ -16,7 +16,9 @@ async fn duplicates_are_passed_over_and_poison_is_set_aside() {
     let tried = Arc::clone(&pay.tried);
     let running = platform.run(shop::domain_with(0, 1, pay)).await;
     let client = Client::of(&running);
-    client.until("it is ready", |status| status["ready"] == true).await;
+    client
+        .until("it is ready", |status| status["ready"] == true)
+        .await;
     let (raw, producer) = platform.producer::<Order>().await;
 
     let headers = || Headers::of::<Order>(TraceContext::new());
@@ -27,14 +29,34 @@ async fn duplicates_are_passed_over_and_poison_is_set_aside() {
     // The same event twice, as a producer without an outbox may write it.
     let same = headers();
     for _ in 0..2 {
-        producer.send_with(&shop::order(0), same.clone()).await.unwrap().await.unwrap();
+        producer
+            .send_with(&shop::order(0), same.clone())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
     }
     // One customer, so one partition: what fails must not hold back what follows.
-    for (id, text) in [(7, "poison"), (14, "panic"), (21, "too much"), (28, "later")] {
-        producer.send_with(&wish(id, text), headers()).await.unwrap().await.unwrap();
+    for (id, text) in [
+        (7, "poison"),
+        (14, "panic"),
+        (21, "too much"),
+        (28, "later"),
+    ] {
+        producer
+            .send_with(&wish(id, text), headers())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
     }
     // Bytes that are no record, at the same place.
-    let sent = producer.send_with(&shop::order(35), headers()).await.unwrap().await.unwrap();
+    let sent = producer
+        .send_with(&shop::order(35), headers())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
     raw.send(Outgoing {
         topic: Order::descriptor().topic.as_str().to_owned(),
         partition: Some(sent.0),
@@ -47,7 +69,12 @@ async fn duplicates_are_passed_over_and_poison_is_set_aside() {
     .unwrap()
     .await
     .unwrap();
-    producer.send_with(&shop::order(42), headers()).await.unwrap().await.unwrap();
+    producer
+        .send_with(&shop::order(42), headers())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
 
     let status = client
         .until("all is handled", |status| {
@@ -63,9 +90,17 @@ async fn duplicates_are_passed_over_and_poison_is_set_aside() {
     // Each of the three that failed for good was tried twice, the patient one four times.
     assert_eq!(handler["retries"], 6);
     let tried = tried.lock().unwrap().clone();
-    assert_eq!((tried[&7], tried[&14], tried[&21], tried[&28]), (2, 2, 2, 4));
+    assert_eq!(
+        (tried[&7], tried[&14], tried[&21], tried[&28]),
+        (2, 2, 2, 4)
+    );
 
-    let mut paid: Vec<i64> = platform.payouts().await.iter().map(|paid| paid.order_id).collect();
+    let mut paid: Vec<i64> = platform
+        .payouts()
+        .await
+        .iter()
+        .map(|paid| paid.order_id)
+        .collect();
     paid.sort_unstable();
     assert_eq!(paid, [0, 28, 35, 42]);
     running.stop().await;
@@ -73,20 +108,30 @@ async fn duplicates_are_passed_over_and_poison_is_set_aside() {
     // What was set aside stays so, with its cause, and without a value in it.
     let running = platform.run(shop::domain(0, 1)).await;
     let client = Client::of(&running);
-    client.until("it is ready", |status| status["ready"] == true).await;
-    let status = client.until("it is kept", |status| status["handlers"][0]["set_aside"] == 4).await;
+    client
+        .until("it is ready", |status| status["ready"] == true)
+        .await;
+    let status = client
+        .until("it is kept", |status| {
+            status["handlers"][0]["set_aside"] == 4
+        })
+        .await;
     assert_eq!(status["handlers"][0]["handled"], 4);
     running.stop().await;
     let database = platform.dir.path().join("shop/domain.db");
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    let kept: Vec<(String, i64, Option<Vec<u8>>)> = sqlx::query_as(
-        "SELECT cause, attempts, value FROM set_aside ORDER BY record_offset",
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    let causes = ["the order cannot be paid", "the handler panicked", "amount", "magic byte"];
+    let kept: Vec<(String, i64, Option<Vec<u8>>)> =
+        sqlx::query_as("SELECT cause, attempts, value FROM set_aside ORDER BY record_offset")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let causes = [
+        "the order cannot be paid",
+        "the handler panicked",
+        "amount",
+        "magic byte",
+    ];
     for ((cause, attempts, value), word) in kept.iter().zip(causes) {
         assert!(cause.contains(word), "{word}: {cause}");
         assert!(value.is_some());
@@ -99,18 +144,29 @@ async fn a_partition_that_waits_does_not_hold_up_the_others() {
     let platform = Platform::start().await;
     let running = platform.run(shop::domain(0, 1)).await;
     let client = Client::of(&running);
-    client.until("it is ready", |status| status["ready"] == true).await;
+    client
+        .until("it is ready", |status| status["ready"] == true)
+        .await;
     let (_, producer) = platform.producer::<Order>().await;
     let stuck = Order {
         wish: Some("later".into()),
         ..shop::order(0)
     };
     let headers = || Headers::of::<Order>(TraceContext::new());
-    let (held, _) = producer.send_with(&stuck, headers()).await.unwrap().await.unwrap();
+    let (held, _) = producer
+        .send_with(&stuck, headers())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
     let mut others = 0;
     for id in 1..60 {
-        let (partition, _) =
-            producer.send_with(&shop::order(id), headers()).await.unwrap().await.unwrap();
+        let (partition, _) = producer
+            .send_with(&shop::order(id), headers())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
         others += u64::from(partition != held);
     }
     assert!(others > 0);
@@ -119,7 +175,11 @@ async fn a_partition_that_waits_does_not_hold_up_the_others() {
             status["handlers"][0]["handled"].as_u64().unwrap() >= others
         })
         .await;
-    client.until("so is the one", |status| status["handlers"][0]["handled"] == 60).await;
+    client
+        .until("so is the one", |status| {
+            status["handlers"][0]["handled"] == 60
+        })
+        .await;
     running.stop().await;
 }
 
@@ -136,18 +196,29 @@ async fn a_topic_that_was_cut_stops_the_domain() {
     std::fs::remove_dir_all(platform.dir.path().join("kafka")).unwrap();
     platform.start_broker().await;
     let running = platform.run(shop::domain(200, 100)).await;
-    let failed = tokio::time::timeout(Duration::from_secs(30), running.failed()).await.unwrap();
+    let failed = tokio::time::timeout(Duration::from_secs(30), running.failed())
+        .await
+        .unwrap();
     let text = failed.to_string();
     assert!(text.contains("ends before what was published"), "{text}");
-    assert!(text.contains("shop.orders.v1") && text.contains("restore"), "{text}");
+    assert!(
+        text.contains("shop.orders.v1") && text.contains("restore"),
+        "{text}"
+    );
     running.stop().await;
-    assert!(platform.read_raw("shop.orders.v1").await.is_empty(), "nothing is written again");
+    assert!(
+        platform.read_raw("shop.orders.v1").await.is_empty(),
+        "nothing is written again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_contract_that_changed_under_its_version_stops_the_domain() {
     let platform = Platform::start().await;
-    let url = format!("{}/api/v1/products/shop/orders/versions/1.0.0", platform.catalog_url);
+    let url = format!(
+        "{}/api/v1/products/shop/orders/versions/1.0.0",
+        platform.catalog_url
+    );
     let d = Order::descriptor();
     let body = serde_json::json!({
         "product": d.product_text.unwrap(),
@@ -160,9 +231,15 @@ async fn a_contract_that_changed_under_its_version_stops_the_domain() {
     });
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = http.put(url).json(&body).send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    assert!(
+        answer.status().is_success(),
+        "{}",
+        answer.text().await.unwrap()
+    );
     let running = platform.run(shop::domain(10, 10)).await;
-    let failed = tokio::time::timeout(Duration::from_secs(30), running.failed()).await.unwrap();
+    let failed = tokio::time::timeout(Duration::from_secs(30), running.failed())
+        .await
+        .unwrap();
     assert_eq!(failed.kind(), mesh_core::ErrorKind::Conflict, "{failed}");
     assert!(failed.mend_text().is_some());
     let client = Client::of(&running);

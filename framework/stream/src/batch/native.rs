@@ -21,7 +21,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka_sys as sys;
 
-use crate::client::Context;
+use crate::client::{Context, drain};
 use crate::config::StreamConfig;
 use crate::consumer::{RawRecord, detach};
 use crate::fault;
@@ -172,9 +172,7 @@ impl Subscription {
     /// Hands what librdkafka has to say to the log.
     pub(super) fn serve_log(&self) {
         if let Some(client) = &self.client.0 {
-            while let Some(logged) = client.poll(Duration::ZERO) {
-                drop(logged);
-            }
+            drain(client);
         }
     }
 

@@ -166,8 +166,8 @@ impl Scan {
             }
             return Ok(None);
         }
+        self.subscription.serve_log();
         if let Some(code) = error {
-            self.subscription.serve_log();
             return Err(fault::coded(&self.bootstrap, "reading a partition", code));
         }
         if let Some(end) = end {
@@ -178,7 +178,6 @@ impl Scan {
                 self.ask()?;
             }
         } else if self.moved.elapsed() >= STALLED {
-            self.subscription.serve_log();
             self.ask()?;
             self.moved = Instant::now();
         }

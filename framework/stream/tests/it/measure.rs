@@ -80,35 +80,63 @@ async fn measure() {
         }
         begin.rate(name, COUNT / 10);
     }
-    let raw: rdkafka::producer::ThreadedProducer<_> = rdkafka::ClientConfig::new()
-        .set("bootstrap.servers", &platform.config.bootstrap)
-        .set("enable.idempotence", "true")
-        .set("linger.ms", "5")
-        .set("compression.type", "lz4")
-        .create()
-        .unwrap();
     let other = platform.topic(1).await;
     let (key, value) = (vec![0; 9], framed(1, &reading(3_333)));
-    let begin = Clock::now();
-    for _ in 0..COUNT {
-        let mut record = rdkafka::producer::BaseRecord::to(&other)
-            .key(&key)
-            .payload(&value);
-        while let Err((_, again)) = raw.send(record) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-            record = again;
+    let headers = Headers::of::<Reading>(TraceContext::new());
+    for (name, with, extra) in [
+        ("plain", false, None),
+        ("with the headers", true, None),
+        (
+            "with the headers, 10k queue",
+            true,
+            Some(("queue.buffering.max.messages", "10000")),
+        ),
+        (
+            "10k queue",
+            false,
+            Some(("queue.buffering.max.messages", "10000")),
+        ),
+    ] {
+        let mut settings = rdkafka::ClientConfig::new();
+        settings
+            .set("bootstrap.servers", &platform.config.bootstrap)
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4");
+        if let Some((name, value)) = extra {
+            settings.set(name, value);
         }
+        let raw: rdkafka::producer::ThreadedProducer<_> = settings.create().unwrap();
+        let begin = Clock::now();
+        for _ in 0..COUNT / 2 {
+            let mut record = rdkafka::producer::BaseRecord::to(&other)
+                .key(&key)
+                .payload(&value);
+            if with {
+                record = record.headers(headers.to_kafka());
+            }
+            while let Err((_, again)) = raw.send(record) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                record = again;
+            }
+        }
+        rdkafka::producer::Producer::flush(&raw, Duration::from_secs(120)).unwrap();
+        begin.rate(&format!("raw publish, {name}"), COUNT / 2);
     }
-    begin.rate("raw publish, queued", COUNT);
-    rdkafka::producer::Producer::flush(&raw, Duration::from_secs(120)).unwrap();
-    begin.rate("raw publish", COUNT);
-    let begin = Clock::now();
-    for n in 0..COUNT {
-        drop(typed.send(&reading(n)).await.unwrap());
+    for queue in ["5000", "20000", "50000", "100000"] {
+        let mut config = platform.config.clone();
+        config
+            .overrides
+            .insert("queue.buffering.max.messages".into(), queue.into());
+        let producer = Producer::new(&config).unwrap();
+        let typed = TypedProducer::<Reading>::new(producer, registered);
+        let begin = Clock::now();
+        for n in 0..COUNT / 4 {
+            drop(typed.send(&reading(n)).await.unwrap());
+        }
+        typed.flush(Duration::from_secs(120)).await.unwrap();
+        begin.rate(&format!("typed publish, queue of {queue}"), COUNT / 4);
     }
-    begin.rate("typed publish, queued", COUNT);
-    typed.flush(Duration::from_secs(120)).await.unwrap();
-    begin.rate("typed publish", COUNT);
 
     let topic = descriptor.topic.as_str();
     for _ in 0..5 {

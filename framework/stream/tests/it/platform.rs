@@ -57,8 +57,13 @@ impl Platform {
                 url
             }
         };
+        // Such as `broker,fetch`, shown by `RUST_LOG=librdkafka=trace`.
+        let mut config = StreamConfig::new(bootstrap, &url, "mesh-stream-test");
+        if let Some(parts) = given("MESH_TEST_DEBUG") {
+            config.overrides.insert("debug".to_owned(), parts);
+        }
         Self {
-            config: StreamConfig::new(bootstrap, &url, "mesh-stream-test"),
+            config,
             registry: RegistryClient::new(&url).unwrap(),
             broker,
             folder,
