@@ -14,7 +14,7 @@ use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::ports::{PlatformAddresses, PlatformPorts, taken};
+use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::ui;
 
 #[derive(Args)]
@@ -112,6 +112,13 @@ impl Platform {
         let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
         let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
 
+        // The broker's own error does not know our options.
+        drop(claim(
+            args.ports.host,
+            args.ports.kafka_port,
+            "kafka",
+            "--kafka-port",
+        )?);
         let mut config = BrokerConfig::new(
             args.data_dir.join("kafka"),
             (args.ports.host, args.ports.kafka_port).into(),

@@ -356,7 +356,9 @@ impl StdError for Error {
 impl axum_core::response::IntoResponse for Error {
     fn into_response(self) -> axum_core::response::Response {
         let problem = self.to_problem();
-        if problem.status >= 500 {
+        if self.is_retryable() {
+            tracing::debug!(error = self.log_line(), "request refused for now");
+        } else if problem.status >= 500 {
             tracing::error!(error = self.log_line(), "request failed");
         }
         let body = serde_json::to_string(&problem).unwrap_or_default();

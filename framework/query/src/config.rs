@@ -31,7 +31,7 @@ pub struct QueryConfig {
     /// Streams that a query reads and computes in parallel; the number of processors by
     /// default.
     pub target_partitions: usize,
-    /// Rows of a batch.
+    /// Rows of a batch at most; fewer where `memory_bytes` is little.
     pub batch_rows: usize,
     /// Queries that run at a time; more are refused.
     pub max_queries: usize,

@@ -22,6 +22,11 @@ use crate::provider::{CATALOG, NO_SCHEMA, granted};
 use crate::run::ScanEnv;
 use crate::session::Session;
 
+/// Bytes of a stream's memory for each row of a batch.
+const MEMORY_OF_ROW: usize = 16 << 10;
+/// Rows of a batch, however little memory there is.
+const MIN_BATCH_ROWS: usize = 256;
+
 /// SQL over the products of the mesh. Clones share memory, limits and the catalog's cache.
 #[derive(Clone)]
 pub struct Engine {
@@ -168,14 +173,22 @@ fn runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
 }
 
 fn base_state(config: &QueryConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    let streams = config.target_partitions.max(1);
+    // A sort that has spilled holds two batches of each file while it merges them: in little
+    // memory large batches of wide rows would leave it no room.
+    let batch_rows = (config.memory_bytes / (streams * MEMORY_OF_ROW)).max(MIN_BATCH_ROWS);
     let mut options = DfSessionConfig::new()
-        .with_target_partitions(config.target_partitions.max(1))
-        .with_batch_size(config.batch_rows.max(1))
+        .with_target_partitions(streams)
+        .with_batch_size(batch_rows.min(config.batch_rows.max(1)))
         .with_default_catalog_and_schema(CATALOG, NO_SCHEMA)
         .with_create_default_catalog_and_schema(false)
         // Ours stands in the catalog itself.
         .with_information_schema(false)
-        .with_collect_statistics(false);
+        .with_collect_statistics(false)
+        // What a sort keeps free to merge what it spilled; not the whole of a small pool.
+        .with_sort_spill_reservation_bytes(
+            (config.memory_bytes / (8 * streams)).clamp(1 << 20, 10 << 20),
+        );
     let settings = options.options_mut();
     // `1.10` in a statement is a decimal, as it is in the contracts.
     settings.sql_parser.parse_float_as_decimal = true;

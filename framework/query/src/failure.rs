@@ -62,11 +62,13 @@ fn translate(error: &DataFusionError, planning: bool) -> Error {
             ErrorKind::Unsupported,
             "the statement uses something that is not built",
         ),
-        DataFusionError::ResourcesExhausted(_) => Error::new(
+        // Its text names operators and sizes.
+        DataFusionError::ResourcesExhausted(text) => Error::new(
             ErrorKind::ResourceExhausted,
             "the query needs more memory or disk than it may use",
         )
         .retryable(false)
+        .detail(one_line(text))
         .mend("select fewer columns or rows, or give the engine more memory"),
         DataFusionError::IoError(io) => {
             Error::internal("the query could not use its spill directory").with("cause", io.kind())

@@ -1,6 +1,6 @@
 //! Which statements are let in.
 //!
-//! An allow-list: one `SELECT`, `WITH`, `VALUES` or `TABLE`, `EXPLAIN` of it, `SHOW TABLES`,
+//! An allow-list: one `SELECT`, `WITH` or `VALUES`, `EXPLAIN` of it, `SHOW TABLES`,
 //! `SHOW COLUMNS`, `SHOW FUNCTIONS` or `DESCRIBE`. All else is refused before it is planned,
 //! whatever DataFusion could do with it.
 
@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{
-    DescribeAlias, Query, Select, SetExpr, ShowStatementOptions, Statement as SqlStatement, Visit,
-    Visitor,
+    DescribeAlias, ObjectName, Query, Select, SetExpr, ShowStatementOptions,
+    Statement as SqlStatement, Visit, Visitor,
 };
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::keywords::Keyword;
@@ -21,9 +21,14 @@ use crate::product::LogColumn;
 
 /// The longest statement, in bytes.
 const MAX_BYTES: usize = 128 << 10;
-/// The most keywords and operators. A chain such as `1 + 1 + …` becomes a tree as deep as it
-/// is long, which neither parenthesis counting nor the parser's own limit stops.
-const MAX_OPERATORS: usize = 2_000;
+/// The longest chain of keywords and operators, with the chains around it. A chain such as
+/// `1 + 1 + …` becomes a tree as deep as it is long, which the parser's own limit on nesting
+/// does not see, and which would overflow the stack of whoever walks or drops it.
+const MAX_CHAIN: usize = 400;
+/// The most set operations and joins; they are chains of plans.
+const MAX_COMBINED: usize = 100;
+/// The most tables, counted where they stand: each is read on its own.
+const MAX_TABLES: usize = 64;
 /// How deep parentheses and subqueries nest.
 const MAX_DEPTH: usize = 50;
 
@@ -90,7 +95,8 @@ fn scan_tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<LogColumn>> {
     let tokens = Tokenizer::new(dialect, sql)
         .tokenize()
         .map_err(|error| Error::invalid(format!("the statement cannot be read: {error}")))?;
-    let mut operators = 0;
+    let mut chains = Chains::default();
+    let mut combined = 0;
     let mut named = [false; LogColumn::ALL.len()];
     for token in &tokens {
         match token {
@@ -105,21 +111,33 @@ fn scan_tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<LogColumn>> {
                     *named |= folded == column.name();
                 }
             }
-            Token::Whitespace(_)
-            | Token::Comma
-            | Token::LParen
-            | Token::RParen
-            | Token::Number(..)
-            | Token::SingleQuotedString(_) => {}
-            _ => operators += 1,
+            Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) => {}
+            Token::LParen | Token::LBracket | Token::LBrace => chains.open(),
+            Token::RParen | Token::RBracket | Token::RBrace => chains.close(),
+            Token::Comma => chains.begin(),
+            Token::Word(word) => match word.keyword {
+                Keyword::CASE => chains.open(),
+                Keyword::END => chains.close(),
+                Keyword::WHEN | Keyword::THEN | Keyword::ELSE => chains.begin(),
+                Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::JOIN => {
+                    combined += 1;
+                }
+                _ => chains.link(),
+            },
+            _ => chains.link(),
+        }
+        if chains.length > MAX_CHAIN {
+            return Err(Error::invalid("an expression of the statement is too long")
+                .with("most_operators", MAX_CHAIN)
+                .mend("write long lists of values as `IN (…)`, or join them as `VALUES`"));
         }
     }
-    if operators > MAX_OPERATORS {
+    if combined > MAX_COMBINED {
         return Err(
-            Error::invalid("the statement has too many keywords and operators")
-                .with("found", operators)
-                .with("most", MAX_OPERATORS)
-                .mend("write long lists of values as `IN (…)` or join them as `VALUES`"),
+            Error::invalid("the statement has too many set operations and joins")
+                .with("found", combined)
+                .with("most", MAX_COMBINED)
+                .mend("split it into several statements"),
         );
     }
     Ok(LogColumn::ALL
@@ -127,6 +145,43 @@ fn scan_tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<LogColumn>> {
         .zip(named)
         .filter_map(|(column, named)| named.then_some(column))
         .collect())
+}
+
+/// How many operators could stand above one another at a place: those of its own list item
+/// and of each item around it.
+#[derive(Default)]
+struct Chains {
+    /// The links of the items that enclose the present one.
+    around: Vec<usize>,
+    here: usize,
+    length: usize,
+}
+
+impl Chains {
+    fn link(&mut self) {
+        self.here += 1;
+        self.length += 1;
+    }
+
+    /// Another item of the same list.
+    fn begin(&mut self) {
+        self.length -= self.here;
+        self.here = 0;
+    }
+
+    fn open(&mut self) {
+        // The call or case is a link itself.
+        self.link();
+        self.around.push(self.here);
+        self.here = 0;
+    }
+
+    fn close(&mut self) {
+        self.begin();
+        // More closed than opened does not parse; counting on is harmless.
+        self.here = self.around.pop().unwrap_or_default();
+        self.length = self.length.max(self.here);
+    }
 }
 
 /// Whether it is `SHOW TABLES` and nothing more; DataFusion refuses what it does not know.
@@ -172,10 +227,19 @@ fn check(statement: &Statement) -> Result<bool> {
 
 fn check_sql(statement: &SqlStatement) -> Result<bool> {
     match statement {
-        SqlStatement::Query(query) => match query.visit(&mut OnlyReads) {
-            ControlFlow::Continue(()) => Ok(true),
-            ControlFlow::Break(what) => Err(refused(what)),
-        },
+        SqlStatement::Query(query) => {
+            let mut only_reads = OnlyReads { tables: 0 };
+            if let ControlFlow::Break(what) = query.visit(&mut only_reads) {
+                return Err(refused(what));
+            }
+            if only_reads.tables > MAX_TABLES {
+                return Err(Error::invalid("the statement reads too many tables")
+                    .with("found", only_reads.tables)
+                    .with("most", MAX_TABLES)
+                    .mend("split it into several statements"));
+            }
+            Ok(true)
+        }
         SqlStatement::ExplainTable { .. }
         | SqlStatement::ShowTables { .. }
         | SqlStatement::ShowColumns { .. }
@@ -209,8 +273,10 @@ fn refused(what: &str) -> Error {
     )
 }
 
-/// Finds what writes inside of a query, at any depth.
-struct OnlyReads;
+/// Finds what writes inside of a query, at any depth, and counts tables.
+struct OnlyReads {
+    tables: usize,
+}
 
 impl Visitor for OnlyReads {
     type Break = &'static str;
@@ -227,6 +293,11 @@ impl Visitor for OnlyReads {
             Some(_) => ControlFlow::Break("SELECT INTO"),
             None => ControlFlow::Continue(()),
         }
+    }
+
+    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Self::Break> {
+        self.tables += 1;
+        ControlFlow::Continue(())
     }
 
     fn pre_visit_statement(&mut self, statement: &SqlStatement) -> ControlFlow<Self::Break> {

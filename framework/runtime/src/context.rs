@@ -114,9 +114,9 @@ impl Context {
         self.host.peers.peer(domain, purpose, self.trace)
     }
 
-    /// Whether the source `name` of this domain has read all there is. `false` if there is
-    /// no such source, or no source directory.
+    /// Whether nothing is left to wait for of the source `name`: it has read all there is,
+    /// or no source directory is configured. `false` if there is no such source.
     pub fn source_done(&self, name: &str) -> bool {
-        self.host.status.source_done(name)
+        self.host.status.source_done(name, self.host.config.source_dir.is_some())
     }
 }

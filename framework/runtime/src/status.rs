@@ -136,11 +136,11 @@ impl Status {
         }
     }
 
-    pub(crate) fn source_done(&self, name: &str) -> bool {
+    pub(crate) fn source_done(&self, name: &str, reads: bool) -> bool {
         self.lock()
             .sources
             .get(name)
-            .is_some_and(|source| source.done)
+            .is_some_and(|source| source.done || !reads)
     }
 
     pub(crate) fn published(&self, topic: &str, more: u64) {

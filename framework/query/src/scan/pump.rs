@@ -19,8 +19,8 @@ use crate::failure::wrap;
 use crate::product::Product;
 use crate::run::{Extent, QueryRun};
 
-/// Batches that wait for the plan, beside the one being made.
-const QUEUE: usize = 2;
+/// Batches that wait for the plan, beside the one being made: enough to keep both busy.
+const QUEUE: usize = 1;
 
 /// What one stream of a scan does.
 pub(crate) struct Job {

@@ -8,7 +8,7 @@ use super::pump::{Job, Sink};
 use crate::run::Extent;
 
 /// A block is handed on when it has so many bytes, however few rows.
-const BLOCK_BYTES: usize = 4 << 20;
+const BLOCK_BYTES: usize = 2 << 20;
 
 /// A range being read.
 pub(crate) struct Source<'a> {

@@ -164,7 +164,10 @@ pub(crate) fn store(store: &str, city: &str, visits: i64) -> StoreProfile {
 }
 
 /// Publishes and waits until all is there.
-pub(crate) async fn send<R: Record>(producer: &TypedProducer<R>, records: impl IntoIterator<Item = R>) {
+pub(crate) async fn send<R: Record>(
+    producer: &TypedProducer<R>,
+    records: impl IntoIterator<Item = R>,
+) {
     for record in records {
         // Flushed below; a delivery that fails shows in the counts.
         drop(producer.send(&record).await.unwrap());
@@ -180,8 +183,9 @@ pub(crate) async fn send_raw(
     key: &[u8],
     value: Option<Vec<u8>>,
 ) -> i64 {
-    let delivery = Producer::new(&platform.stream)
-        .unwrap()
+    // Kept until the record has arrived.
+    let producer = Producer::new(&platform.stream).unwrap();
+    let delivery = producer
         .send(Outgoing {
             topic: topic.to_owned(),
             partition: Some(partition),

@@ -48,9 +48,9 @@ async fn a_query_sees_a_topic_as_it_was_while_a_producer_writes() {
         // Each product of a query is read three times and is the same each time.
         let answer = ask(
             &session,
-            "SELECT (SELECT count(*) FROM shop.sales), \
-            (SELECT count(DISTINCT sale_id) FROM shop.sales), \
-            (SELECT count(*) FROM shop.sales a JOIN shop.sales b USING (sale_id))",
+            "SELECT (SELECT count(*) FROM shop.sales) a, \
+            (SELECT count(DISTINCT sale_id) FROM shop.sales) b, \
+            (SELECT count(*) FROM shop.sales a JOIN shop.sales b USING (sale_id)) c",
         )
         .await
         .unwrap();

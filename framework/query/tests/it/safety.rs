@@ -69,7 +69,7 @@ async fn only_statements_that_read_are_let_in() {
         (";", ErrorKind::InvalidInput),
         ("SELECT 1; SELECT 2", ErrorKind::InvalidInput),
         ("SELECT 1; COPY shop.sales TO 'x'", ErrorKind::InvalidInput),
-        ("SELECT FROM WHERE", ErrorKind::InvalidInput),
+        ("SELEC 1", ErrorKind::InvalidInput),
         ("SELECT 'abc", ErrorKind::InvalidInput),
         ("SELECT $1", ErrorKind::InvalidInput),
     ] {
@@ -78,12 +78,6 @@ async fn only_statements_that_read_are_let_in() {
     }
     check(&session, "SELECT 1;", "1").await;
     check(&session, "VALUES (1, 'a'), (2, 'b')", "1,a;2,b").await;
-    check(
-        &session,
-        "TABLE shop.sales_v1",
-        &ask(&session, "SELECT * FROM shop.sales").await.unwrap(),
-    )
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,9 +85,53 @@ async fn statements_that_are_long_or_deep_do_no_harm() {
     let platform = Platform::start().await;
     let session = platform.session().await;
     let chain = |links: usize| format!("SELECT 1{}", " + 1".repeat(links));
-    check(&session, &chain(1_900), "1901").await;
+    check(&session, &chain(390), "391").await;
+    let column = |links: usize| {
+        format!(
+            "SELECT n{} FROM (VALUES (1), (2)) AS t(n)",
+            " + n".repeat(links)
+        )
+    };
+    check(&session, &column(390), "391;782").await;
+    let either = (0..190)
+        .map(|n| format!("n = {n}"))
+        .collect::<Vec<_>>()
+        .join(" OR ");
+    check(
+        &session,
+        &format!("SELECT n FROM (VALUES (1), (500)) AS t(n) WHERE {either}"),
+        "1",
+    )
+    .await;
+    let cases = (0..500)
+        .map(|n| format!("WHEN {n} THEN {n} + 1 "))
+        .collect::<String>();
+    check(
+        &session,
+        &format!("SELECT CASE n {cases} END FROM (VALUES (7)) AS t(n)"),
+        "8",
+    )
+    .await;
+    let wide = (0..1_000)
+        .map(|n| format!("t.n + {n} AS c{n}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    check(
+        &session,
+        &format!("SELECT c999 FROM (SELECT {wide} FROM (VALUES (1)) AS t(n))"),
+        "1000",
+    )
+    .await;
     let parens = |depth: usize| format!("SELECT {}1{}", "(".repeat(depth), ")".repeat(depth));
     for sql in [
+        chain(400),
+        column(50_000),
+        format!(
+            "SELECT {}",
+            vec!["CASE WHEN true THEN 1 END"; 500].join(" + ")
+        ),
+        format!("SELECT {}", vec!["(1, 2)"; 500].join(" = ")),
+        format!("SELECT 1 FROM {}", vec!["t"; 65].join(", ")),
         chain(50_000),
         parens(10_000),
         format!("SELECT {}1", "NOT ".repeat(1_900)),

@@ -42,7 +42,7 @@ async fn events_are_read_projected_joined_and_grouped() {
     check(
         &session,
         "SELECT amount FROM shop.sales WHERE sale_id = 999",
-        "9.99",
+        "99.90",
     )
     .await;
     check(
