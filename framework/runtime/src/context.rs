@@ -117,6 +117,8 @@ impl Context {
     /// Whether nothing is left to wait for of the source `name`: it has read all there is,
     /// or no source directory is configured. `false` if there is no such source.
     pub fn source_done(&self, name: &str) -> bool {
-        self.host.status.source_done(name, self.host.config.source_dir.is_some())
+        self.host
+            .status
+            .source_done(name, self.host.config.source_dir.is_some())
     }
 }

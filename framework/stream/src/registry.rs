@@ -341,7 +341,7 @@ impl RegistryClient {
             .mend("make the change compatible, or publish it as a new major version"),
             404 => Error::not_found(format!("{what}: the registry does not know it"))
                 .mend("publish with a schema that is registered in this registry"),
-            401 | 403 | 400..=499 => Error::new(
+            400..=499 => Error::new(
                 ErrorKind::from_http_status(status),
                 format!("{what}: the registry refuses it"),
             ),

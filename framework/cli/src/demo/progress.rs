@@ -60,7 +60,9 @@ pub(crate) async fn watch(
                         .with("domain", &domain.name)
                         .with("source", source)
                         .with("why", why)
-                        .mend("mend what it names and start the demo again; it goes on from there"));
+                        .mend(
+                            "mend what it names and start the demo again; it goes on from there",
+                        ));
                 }
             }
         }

@@ -207,11 +207,13 @@ fn resident() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_bounded_and_aggregates_spill() {
-    const ROWS: i64 = 400_000;
+    const ROWS: i64 = 1_000_000;
     let platform = Platform::start().await;
     let sales = platform.publish::<Sale>().await;
+    let begun = Instant::now();
     send(&sales, (0..ROWS).map(wide)).await;
     drop(sales);
+    println!("published in {:?}", begun.elapsed());
     let mut config = platform.config();
     config.memory_bytes = 64 << 20;
     config.prefetch_bytes = 2 << 20;
@@ -229,6 +231,7 @@ async fn memory_is_bounded_and_aggregates_spill() {
     )
     .await;
 
+    println!("counted after {:?}", begun.elapsed());
     let before = resident();
     let peak = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let watch = tokio::spawn({
@@ -240,7 +243,7 @@ async fn memory_is_bounded_and_aggregates_spill() {
             }
         }
     });
-    // 200 MB of notes, each a group of its own, and the same sorted.
+    // 500 MB of notes, each a group of its own, and the same sorted.
     check(
         &session,
         "SELECT count(*), sum(n) FROM (SELECT note, count(*) n FROM shop.sales GROUP BY note)",
@@ -251,16 +254,17 @@ async fn memory_is_bounded_and_aggregates_spill() {
         &session,
         "SELECT sale_id FROM (SELECT sale_id, note, row_number() OVER (ORDER BY note DESC) n \
         FROM shop.sales) WHERE n = 1",
-        "99999",
+        "999999",
     )
     .await;
     watch.abort();
+    println!("grouped and sorted after {:?}", begun.elapsed());
     let grown = peak.load(Ordering::Relaxed).saturating_sub(before);
     println!(
-        "resident memory grew by {} MB over a topic of 200 MB",
+        "resident memory grew by {} MB over a topic of 550 MB",
         grown >> 20
     );
-    assert!(grown < 180 << 20, "grew by {} MB", grown >> 20);
+    assert!(grown < 300 << 20, "grew by {} MB", grown >> 20);
 
     config.spill_bytes = 1 << 20;
     let session = Engine::new(config)

@@ -5,6 +5,5 @@ mod door;
 mod harness;
 mod limits;
 mod safety;
-mod speed;
 mod state;
 mod tables;

@@ -406,7 +406,7 @@ impl Plan<'_> {
                 Fingerprint::Id(schema.id),
                 AvroSchema::new(schema.text.clone()),
             )
-            .map_err(|error| failed(error.into()))?;
+            .map_err(failed)?;
         let builder = ReaderBuilder::new()
             .with_writer_schema_store(store)
             .with_reader_schema(self.reader_schema.clone())
