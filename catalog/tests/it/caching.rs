@@ -13,7 +13,7 @@ async fn ask(server: &Server, path: &str, known: &str) -> Reply {
 async fn an_answer_is_sent_again_only_when_it_changed() {
     let server = Server::start().await;
     let product = sample("loan.applications");
-    server.register_all(&[product.clone()]).await;
+    server.register_all(std::slice::from_ref(&product)).await;
     let paths = [
         "/api/v1/products",
         "/api/v1/products/loan/applications",

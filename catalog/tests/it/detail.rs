@@ -11,7 +11,7 @@ async fn a_product_is_shown_in_full() {
         reads: Some("urn:mesh:contract:customer.profiles"),
         ..sample("loan.applications")
     };
-    server.register_all(&[product.clone()]).await;
+    server.register_all(std::slice::from_ref(&product)).await;
     let detail = server.get(&product.path()).await;
     let sent = product.body();
     for (field, expected) in [

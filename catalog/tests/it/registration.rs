@@ -32,7 +32,7 @@ async fn registering_twice_is_registering_once() {
 async fn a_version_keeps_its_contract() {
     let server = Server::start().await;
     let product = sample("loan.applications");
-    server.register_all(&[product.clone()]).await;
+    server.register_all(std::slice::from_ref(&product)).await;
     let other = Sample {
         note: "To be changed.",
         ..product.clone()
@@ -51,7 +51,7 @@ async fn a_version_keeps_its_contract() {
         version: "1.0.1",
         ..other
     };
-    server.register_all(&[raised.clone()]).await;
+    server.register_all(std::slice::from_ref(&raised)).await;
     let detail = server.get(&product.path()).await;
     assert_eq!(detail["contract_text"], raised.contract_text());
 }
@@ -95,7 +95,7 @@ async fn product_file_and_schema_ids_may_be_sent_anew() {
 async fn a_contract_id_belongs_to_one_product() {
     let server = Server::start().await;
     let product = sample("loan.applications");
-    server.register_all(&[product.clone()]).await;
+    server.register_all(std::slice::from_ref(&product)).await;
     let thief = sample("ads.applications");
     let mut body = thief.body();
     for text in ["contract", "product"] {

@@ -304,6 +304,10 @@ fn reads_go_over_many_segments_and_start_inside_batches() {
         .count();
     assert!(logs > 5, "{logs} segments");
     assert_eq!(values_of(&raw.read_all("t", 0, 0)), wanted);
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "the index is the offset that is asked for"
+    )]
     for offset in 0..wanted.len() {
         let records = records_of(&raw.fetch("t", 0, offset as i64));
         let first = records[0].offset as usize;

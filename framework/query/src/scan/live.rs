@@ -341,7 +341,7 @@ mod tests {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             let key = (random >> 33) % keys;
-            let tombstone = (random >> 20) % 5 == 0;
+            let tombstone = (random >> 20).is_multiple_of(5);
             live.note(&key.to_be_bytes(), offset as i64, tombstone)
                 .unwrap();
             expected.insert(key, (offset, tombstone));

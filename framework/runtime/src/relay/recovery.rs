@@ -129,15 +129,17 @@ pub(super) async fn recover(
 /// The watermarks of a partition, taken twice if something may still be on its way there.
 async fn end(admin: &Admin, topic: &str, partition: i32, settle: bool) -> Result<(i64, i64)> {
     let mut found = admin.watermarks(topic, partition).await?;
-    while settle {
+    if !settle {
+        return Ok(found);
+    }
+    loop {
         tokio::time::sleep(SETTLE).await;
         let again = admin.watermarks(topic, partition).await?;
         if again == found {
-            break;
+            return Ok(found);
         }
         found = again;
     }
-    Ok(found)
 }
 
 /// Notes where this outbox begins to write, before its first record.
