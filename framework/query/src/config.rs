@@ -18,6 +18,8 @@ pub struct QueryConfig {
     /// under way. What can spill does so before it exceeds them; what cannot fails with
     /// [`ResourceExhausted`](mesh_core::ErrorKind::ResourceExhausted). What librdkafka
     /// prefetches comes on top: see [`QueryConfig::prefetch_bytes`].
+    /// The resident memory of the process is more than both by what its allocator keeps; with
+    /// glibc's, `MALLOC_ARENA_MAX=2` holds that down.
     pub memory_bytes: usize,
     /// Bytes that each partition read at the same time may hold prefetched.
     pub prefetch_bytes: usize,

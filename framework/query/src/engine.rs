@@ -13,7 +13,7 @@ use datafusion::execution::{SessionStateDefaults, config::SessionConfig as DfSes
 use futures::future::try_join_all;
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
-use mesh_stream::{Admin, RegistryClient};
+use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog_client::CatalogClient;
@@ -21,9 +21,12 @@ use crate::config::QueryConfig;
 use crate::provider::{CATALOG, NO_SCHEMA, granted};
 use crate::run::ScanEnv;
 use crate::session::Session;
+use crate::threads::Threads;
 
 /// Bytes of a stream's memory for each row of a batch.
 const MEMORY_OF_ROW: usize = 16 << 10;
+/// Files that a sort merges at a time.
+const MERGE_FAN_IN: usize = 8;
 /// Rows of a batch, however little memory there is.
 const MIN_BATCH_ROWS: usize = 256;
 
@@ -38,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) env: Arc<ScanEnv>,
     /// The functions, rules and limits of every session; it holds no table.
     pub(crate) base: SessionState,
+    pub(crate) threads: Threads,
     catalog: CatalogClient,
     decisions: Arc<dyn DecisionPoint>,
     running: Arc<Semaphore>,
@@ -60,11 +64,7 @@ impl Engine {
     /// As [`Engine::new`].
     pub fn with_decisions(config: QueryConfig, decisions: Arc<dyn DecisionPoint>) -> Result<Self> {
         let runtime = runtime(&config)?;
-        let mut stream = config.stream.clone();
-        stream
-            .overrides
-            .entry("queued.max.messages.kbytes".to_owned())
-            .or_insert_with(|| (config.prefetch_bytes / 1024).max(64).to_string());
+        let stream = reader_config(&config);
         let env = ScanEnv {
             registry: RegistryClient::new(&stream.registry_url)?,
             admin: Admin::new(&stream)?,
@@ -76,6 +76,7 @@ impl Engine {
         Ok(Self {
             shared: Arc::new(Shared {
                 base: base_state(&config, runtime),
+                threads: Threads::start(config.target_partitions)?,
                 catalog: CatalogClient::new(&config.catalog_url, config.catalog_max_age)?,
                 env: Arc::new(env),
                 decisions,
@@ -148,6 +149,25 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// The configuration of readers, in which what the caller set by name stays.
+fn reader_config(config: &QueryConfig) -> StreamConfig {
+    let mut stream = config.stream.clone();
+    let fetch = (config.prefetch_bytes / 2).clamp(64 << 10, 4 << 20);
+    for (name, value) in [
+        (
+            "queued.max.messages.kbytes",
+            (config.prefetch_bytes / 1024).max(64).to_string(),
+        ),
+        ("fetch.message.max.bytes", fetch.to_string()),
+        // librdkafka rests a whole second when its queue is full. A scan empties the queue
+        // in a fraction of that, and would then read one queue a second.
+        ("fetch.queue.backoff.ms", "2".to_owned()),
+    ] {
+        stream.overrides.entry(name.to_owned()).or_insert(value);
+    }
+    stream
+}
+
 fn runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
     let mode = match &config.spill_dir {
         Some(dir) => {
@@ -168,6 +188,9 @@ fn runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
                 .with_mode(mode)
                 .with_max_temp_directory_size(config.spill_bytes),
         )
+        // Without a limit the first sort that merges takes all memory that is left, and
+        // those beside it fail.
+        .with_max_spill_merge_fan_in(MERGE_FAN_IN)
         .build_arc()
         .map_err(|error: DataFusionError| crate::failure::planning(&error))
 }

@@ -5,6 +5,8 @@
 //! quote them (a cast, an overflow), so there only the kind is handed on; not even the log
 //! gets the text.
 
+use std::io::ErrorKind as ErrorOfIo;
+
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use mesh_core::{Error, ErrorKind};
@@ -70,9 +72,7 @@ fn translate(error: &DataFusionError, planning: bool) -> Error {
         .retryable(false)
         .detail(one_line(text))
         .mend("select fewer columns or rows, or give the engine more memory"),
-        DataFusionError::IoError(io) => {
-            Error::internal("the query could not use its spill directory").with("cause", io.kind())
-        }
+        DataFusionError::IoError(io) => spilling(io),
         DataFusionError::ExecutionJoin(join) if join.is_cancelled() => {
             Error::unavailable("the query was cancelled")
         }
@@ -111,6 +111,7 @@ fn arrow(error: &ArrowError, planning: bool) -> Error {
             "the query needs more memory than there is",
         )
         .retryable(false),
+        ArrowError::IoError(_, io) => spilling(io),
         ArrowError::OffsetOverflowError(_) | ArrowError::DictionaryKeyOverflowError => Error::new(
             ErrorKind::ResourceExhausted,
             "a batch of the query holds more text than fits in one",
@@ -118,6 +119,22 @@ fn arrow(error: &ArrowError, planning: bool) -> Error {
         .retryable(false),
         _ => internal(),
     }
+}
+
+/// An error of the spill directory, the only place that a query writes to.
+fn spilling(io: &std::io::Error) -> Error {
+    // DataFusion tells that its own limit is reached by text alone.
+    let over_limit =
+        io.kind() == ErrorOfIo::Other && io.to_string().contains("exceeded the allowable limit");
+    if over_limit || matches!(io.kind(), ErrorOfIo::StorageFull | ErrorOfIo::QuotaExceeded) {
+        return Error::new(
+            ErrorKind::ResourceExhausted,
+            "the query needs more disk to spill to than it may use",
+        )
+        .retryable(false)
+        .mend("select fewer columns or rows, or give the engine more memory or disk");
+    }
+    Error::internal("the query could not use its spill directory").with("cause", io.kind())
 }
 
 fn plan(text: &str) -> Error {

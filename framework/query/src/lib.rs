@@ -61,6 +61,7 @@ mod run;
 mod scan;
 mod session;
 mod statement;
+mod threads;
 
 pub use config::QueryConfig;
 pub use engine::Engine;

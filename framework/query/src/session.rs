@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlanBuilder;
-use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::{FutureExt, Stream, StreamExt};
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Access;
@@ -165,7 +165,7 @@ impl Session {
             .create_physical_plan(&plan)
             .await
             .map_err(|error| planning(&error))?;
-        execute_stream(plan, state.task_ctx()).map_err(|error| running(&error))
+        Ok(self.shared.threads.run(plan, state.task_ctx()))
     }
 }
 
