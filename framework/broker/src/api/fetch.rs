@@ -19,6 +19,10 @@ use crate::topics::Topic;
 
 /// Since this version topics are named by their id.
 const TOPIC_ID_SINCE: i16 = 13;
+/// Bytes of records after which an answer is sent, though the client would take more: so
+/// much stays in the processor's cache from the file over the check of its CRC to the
+/// socket, and the client unpacks one answer while the next is read.
+const RESPONSE_BYTES: usize = 1 << 20;
 /// The session epochs that go with session id 0: none, and the first of a new one.
 const SESSIONLESS: i32 = -1;
 const NEW_SESSION: i32 = 0;
@@ -118,7 +122,10 @@ struct Read {
 
 fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
     let limit = usize::try_from(request.max_bytes).unwrap_or(0);
-    let mut left = limit.min(shared.config.max_fetch_bytes);
+    let asked = usize::try_from(request.min_bytes).unwrap_or(0);
+    let mut left = limit
+        .min(shared.config.max_fetch_bytes)
+        .min(asked.max(RESPONSE_BYTES));
     let mut read = Read {
         responses: Vec::with_capacity(request.topics.len()),
         records: Vec::new(),

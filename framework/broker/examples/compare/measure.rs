@@ -1,0 +1,317 @@
+//! One load against one broker.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+
+use crate::raw;
+
+/// Messages of a latency probe.
+const PROBES: usize = 400;
+/// Messages a second of the paced flow.
+const PACE: u32 = 500;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is sent.
+pub(crate) struct Load {
+    pub(crate) bytes: usize,
+    pub(crate) partitions: i32,
+    pub(crate) seconds: f64,
+}
+
+impl Load {
+    pub(crate) fn name(&self) -> String {
+        format!("{}b-{}p", self.bytes, self.partitions)
+    }
+}
+
+/// Rates in messages per second, times in milliseconds.
+pub(crate) struct Figures {
+    pub(crate) produce_rate: f64,
+    pub(crate) produce_p99: f64,
+    pub(crate) fetch_rate: f64,
+    pub(crate) fetch_p99: f64,
+    pub(crate) through_rate: f64,
+    pub(crate) through_p99: f64,
+}
+
+/// Runs everything on a fresh topic and deletes it.
+pub(crate) fn all(bootstrap: &str, topic: &str, load: &Load) -> Figures {
+    create(bootstrap, topic, load.partitions);
+    let produce_p99 = produce_times(bootstrap, topic, load);
+    let (sent, produce_rate) = produce(bootstrap, topic, load);
+    let fetch_rate = fetch(bootstrap, topic, load, sent + PROBES as u64);
+    let fetch_p99 = fetch_times(bootstrap, topic, load);
+    let (through_rate, through_p99) = through(bootstrap, topic, load);
+    delete(bootstrap, topic);
+    Figures {
+        produce_rate,
+        produce_p99,
+        fetch_rate,
+        fetch_p99,
+        through_rate,
+        through_p99,
+    }
+}
+
+fn client(bootstrap: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    config
+}
+
+fn admin<T>(work: impl AsyncFnOnce(AdminClient<DefaultClientContext>) -> T, bootstrap: &str) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async { work(client(bootstrap).create().unwrap()).await })
+}
+
+fn create(bootstrap: &str, topic: &str, partitions: i32) {
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let made = admin(
+        async |admin| {
+            admin
+                .create_topics([&new], &AdminOptions::new())
+                .await
+                .unwrap()
+        },
+        bootstrap,
+    );
+    assert!(made[0].is_ok(), "{made:?}");
+    // The leaders of many partitions take a moment.
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+fn delete(bootstrap: &str, topic: &str) {
+    let gone = admin(
+        async |admin| {
+            admin
+                .delete_topics(&[topic], &AdminOptions::new())
+                .await
+                .unwrap()
+        },
+        bootstrap,
+    );
+    assert!(gone[0].is_ok(), "{gone:?}");
+}
+
+/// Notes how long each message took.
+#[derive(Clone, Default)]
+struct Times(Arc<Mutex<Vec<Duration>>>);
+
+impl ClientContext for Times {}
+
+impl ProducerContext for Times {
+    type DeliveryOpaque = Box<Instant>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, sent: Self::DeliveryOpaque) {
+        assert!(result.is_ok(), "a message was not taken: {result:?}");
+        self.0.lock().unwrap().push(sent.elapsed());
+    }
+}
+
+/// Only looks whether all were taken.
+#[derive(Clone, Default)]
+struct Taken;
+
+impl ClientContext for Taken {}
+
+impl ProducerContext for Taken {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        assert!(result.is_ok(), "a message was not taken: {result:?}");
+    }
+}
+
+fn producer<C: ProducerContext + 'static>(
+    bootstrap: &str,
+    linger_ms: &str,
+    context: C,
+) -> ThreadedProducer<C> {
+    client(bootstrap)
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", linger_ms)
+        .set("batch.size", "1000000")
+        .set("queue.buffering.max.messages", "1000000")
+        .set("queue.buffering.max.kbytes", "262144")
+        .create_with_context(context)
+        .unwrap()
+}
+
+fn p99(mut times: Vec<Duration>) -> f64 {
+    assert!(!times.is_empty());
+    times.sort();
+    times[(times.len() * 99 / 100).min(times.len() - 1)].as_secs_f64() * 1e3
+}
+
+fn produce_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
+    let times = Times::default();
+    let producer = producer(bootstrap, "0", times.clone());
+    let value = vec![b'x'; load.bytes];
+    for at in 0..PROBES {
+        let record = BaseRecord::<[u8], [u8], _>::with_opaque_to(topic, Box::new(Instant::now()))
+            .partition(at as i32 % load.partitions)
+            .payload(&value);
+        assert!(producer.send(record).is_ok());
+        while times.0.lock().unwrap().len() <= at {
+            std::thread::sleep(Duration::from_micros(20));
+        }
+    }
+    producer.flush(PATIENCE).unwrap();
+    let mut all = std::mem::take(&mut *times.0.lock().unwrap());
+    // The first ones make connections.
+    all.drain(..PROBES / 20);
+    p99(all)
+}
+
+fn produce(bootstrap: &str, topic: &str, load: &Load) -> (u64, f64) {
+    let producer = producer(bootstrap, "5", Taken);
+    let value = vec![b'x'; load.bytes];
+    let begun = Instant::now();
+    let until = Duration::from_secs_f64(load.seconds);
+    // No more than fits in memory when it is read again.
+    let most = (600_000_000 / load.bytes) as u64;
+    let mut sent = 0u64;
+    while sent < most && (sent % 64 != 0 || begun.elapsed() < until) {
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic)
+            .partition((sent % load.partitions as u64) as i32)
+            .payload(&value);
+        while let Err((_, back)) = producer.send(record) {
+            std::thread::sleep(Duration::from_millis(1));
+            record = back;
+        }
+        sent += 1;
+    }
+    producer.flush(PATIENCE).unwrap();
+    (sent, sent as f64 / begun.elapsed().as_secs_f64())
+}
+
+fn consumer(bootstrap: &str, topic: &str, load: &Load, from: Offset) -> BaseConsumer {
+    let consumer: BaseConsumer = client(bootstrap)
+        .set("group.id", "compare")
+        .set("enable.auto.commit", "false")
+        .set("check.crcs", "false")
+        .set("fetch.wait.max.ms", "100")
+        .set("fetch.message.max.bytes", "10485760")
+        .set("queued.min.messages", "1000000")
+        .create()
+        .unwrap();
+    let mut partitions = TopicPartitionList::new();
+    for partition in 0..load.partitions {
+        partitions
+            .add_partition_offset(topic, partition, from)
+            .unwrap();
+    }
+    consumer.assign(&partitions).unwrap();
+    consumer
+}
+
+fn fetch(bootstrap: &str, topic: &str, load: &Load, count: u64) -> f64 {
+    let consumer = consumer(bootstrap, topic, load, Offset::Beginning);
+    let begun = Instant::now();
+    let mut read = 0;
+    while read < count {
+        let message = consumer.poll(PATIENCE).expect("a message").unwrap();
+        assert_eq!(message.payload().unwrap().len(), load.bytes);
+        read += 1;
+    }
+    count as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn fetch_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
+    let ends = ends(bootstrap, topic, load);
+    let mut connection = raw::Connection::open(bootstrap);
+    let mut random = 7u64;
+    let times = (0..PROBES)
+        .map(|at| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let partition = (at as i32) % load.partitions;
+            let end = ends[partition as usize].max(1) as u64;
+            let offset = ((random >> 33) % end) as i64;
+            let begun = Instant::now();
+            let bytes = connection.fetch(topic, partition, offset, 1 << 20);
+            assert!(bytes > 0, "nothing at {offset} of {end}");
+            begun.elapsed()
+        })
+        .skip(PROBES / 20)
+        .collect();
+    p99(times)
+}
+
+fn ends(bootstrap: &str, topic: &str, load: &Load) -> Vec<i64> {
+    let consumer: BaseConsumer = client(bootstrap)
+        .set("group.id", "compare")
+        .create()
+        .unwrap();
+    (0..load.partitions)
+        .map(|partition| {
+            consumer
+                .fetch_watermarks(topic, partition, PATIENCE)
+                .unwrap()
+                .1
+        })
+        .collect()
+}
+
+fn through(bootstrap: &str, topic: &str, load: &Load) -> (f64, f64) {
+    let count = (f64::from(PACE) * load.seconds) as usize;
+    let consumer = consumer(bootstrap, topic, load, Offset::End);
+    // Until every partition has an offset to read from, nothing sent would be seen.
+    let warm = Instant::now();
+    while warm.elapsed() < Duration::from_secs(1) {
+        assert!(consumer.poll(Duration::from_millis(50)).is_none());
+    }
+    let producer = producer(bootstrap, "0", Taken);
+    let mut value = vec![b'x'; load.bytes];
+    let partitions = load.partitions;
+    // An idempotent producer takes half a second to get its id.
+    for partition in 0..partitions {
+        let record = BaseRecord::<[u8], [u8]>::to(topic)
+            .partition(partition)
+            .payload(&value);
+        assert!(producer.send(record).is_ok());
+    }
+    producer.flush(PATIENCE).unwrap();
+    for _ in 0..partitions {
+        consumer.poll(PATIENCE).expect("a message").unwrap();
+    }
+    let epoch = Instant::now();
+    let sender = std::thread::spawn({
+        let topic = topic.to_owned();
+        move || {
+            for at in 0..count {
+                let due = Duration::from_secs(1) / PACE * at as u32;
+                std::thread::sleep(due.saturating_sub(epoch.elapsed()));
+                let now = u64::try_from(epoch.elapsed().as_nanos()).unwrap();
+                value[..8].copy_from_slice(&now.to_be_bytes());
+                let record = BaseRecord::<[u8], [u8]>::to(&topic)
+                    .partition(at as i32 % partitions)
+                    .payload(&value);
+                assert!(producer.send(record).is_ok());
+            }
+            producer.flush(PATIENCE).unwrap();
+        }
+    });
+    let mut times = Vec::with_capacity(count);
+    while times.len() < count {
+        let message = consumer.poll(PATIENCE).expect("a message").unwrap();
+        let sent = u64::from_be_bytes(message.payload().unwrap()[..8].try_into().unwrap());
+        times.push(epoch.elapsed().saturating_sub(Duration::from_nanos(sent)));
+    }
+    let rate = count as f64 / epoch.elapsed().as_secs_f64();
+    sender.join().unwrap();
+    times.drain(..count / 20);
+    (rate, p99(times))
+}
