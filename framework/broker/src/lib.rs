@@ -54,10 +54,12 @@ mod broker;
 mod config;
 mod files;
 mod group;
+mod listeners;
 mod log;
 mod metrics;
 mod producer_ids;
 mod report;
+mod security;
 mod server;
 mod shared;
 mod sync;
@@ -70,3 +72,7 @@ pub use broker::Broker;
 pub use config::{BrokerConfig, FlushPolicy};
 pub use metrics::MetricsSnapshot;
 pub use report::{Finding, FindingKind, RecoveryReport};
+pub use security::{
+    AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, SecurityConfig, TlsConfig,
+    set_password,
+};

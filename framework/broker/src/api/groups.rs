@@ -25,6 +25,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{code, text};
 use crate::group::{Committed, JoinReply, JoinRequest, SyncReply, SyncRequest};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
 
@@ -47,12 +48,23 @@ pub(super) async fn find_coordinator(
         )),
         _ => Err((ResponseError::InvalidRequest, "the key type is unknown")),
     };
+    let outcome_of = |key: &str| {
+        outcome?;
+        let resource = match request.key_type {
+            GROUP => Resource::Group(key),
+            _ => Resource::TransactionalId(key),
+        };
+        shared
+            .check(caller, Operation::Describe, resource)
+            .map_err(|error| (error, "access is denied"))
+    };
     let node = BrokerId(shared.config.node_id);
     if version >= 4 {
         let coordinators = request
             .coordinator_keys
             .into_iter()
             .map(|key| {
+                let outcome = outcome_of(&key);
                 let coordinator = Coordinator::default().with_key(key);
                 match outcome {
                     Ok(()) => coordinator
@@ -69,7 +81,7 @@ pub(super) async fn find_coordinator(
             .collect();
         return FindCoordinatorResponse::default().with_coordinators(coordinators);
     }
-    match outcome {
+    match outcome_of(&request.key) {
         Ok(()) => FindCoordinatorResponse::default()
             .with_node_id(node)
             .with_host(caller.host.clone())
@@ -90,7 +102,14 @@ fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
     }
 }
 
-fn check_group(group: &GroupId) -> Result<(), ResponseError> {
+/// Whether there can be such a group, and the caller may do this to it.
+fn check_group(
+    shared: &Shared,
+    caller: &Caller,
+    operation: Operation,
+    group: &GroupId,
+) -> Result<(), ResponseError> {
+    shared.check(caller, operation, Resource::Group(group))?;
     match group.is_empty() {
         true => Err(ResponseError::InvalidGroupId),
         false => Ok(()),
@@ -107,7 +126,7 @@ pub(super) async fn join_group(
     let session_timeout = millis(request.session_timeout_ms);
     let config = &shared.config;
     let allowed = config.group_min_session_timeout..=config.group_max_session_timeout;
-    let checked = check_group(&request.group_id)
+    let checked = check_group(shared, caller, Operation::Read, &request.group_id)
         .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
         .and_then(|()| match allowed.contains(&session_timeout) {
             true => Ok(()),
@@ -165,11 +184,11 @@ pub(super) async fn join_group(
 
 pub(super) async fn sync_group(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: SyncGroupRequest,
 ) -> SyncGroupResponse {
-    let checked = check_group(&request.group_id)
+    let checked = check_group(shared, caller, Operation::Read, &request.group_id)
         .and_then(|()| check_dynamic(request.group_instance_id.as_ref()));
     let outcome: Result<SyncReply, ResponseError> = match checked {
         Err(error) => Err(error),
@@ -202,11 +221,11 @@ pub(super) async fn sync_group(
 
 pub(super) async fn heartbeat(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: HeartbeatRequest,
 ) -> HeartbeatResponse {
-    let outcome = check_group(&request.group_id)
+    let outcome = check_group(shared, caller, Operation::Read, &request.group_id)
         .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
         .and_then(|()| {
             shared.coordinator.heartbeat(
@@ -220,12 +239,12 @@ pub(super) async fn heartbeat(
 
 pub(super) async fn leave_group(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: LeaveGroupRequest,
 ) -> LeaveGroupResponse {
     let group = &request.group_id;
-    if let Err(error) = check_group(group) {
+    if let Err(error) = check_group(shared, caller, Operation::Read, group) {
         return LeaveGroupResponse::default().with_error_code(error.code());
     }
     if version < 3 {
@@ -249,12 +268,12 @@ pub(super) async fn leave_group(
 
 pub(super) async fn offset_commit(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
     let group = &request.group_id;
-    let allowed = check_group(group)
+    let allowed = check_group(shared, caller, Operation::Read, group)
         .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
         .and_then(|()| {
             shared.coordinator.check_commit(
@@ -267,11 +286,12 @@ pub(super) async fn offset_commit(
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
+        let readable = shared.check(caller, Operation::Read, Resource::Topic(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let metadata = asked.committed_metadata.unwrap_or_default();
             let known = shared.topics.partition(&topic.name, asked.partition_index);
-            let outcome = allowed.and_then(|()| match known {
+            let outcome = allowed.and(readable).and_then(|()| match known {
                 None => Err(ResponseError::UnknownTopicOrPartition),
                 Some(_) if metadata.len() > shared.config.offset_metadata_max_bytes => {
                     Err(ResponseError::OffsetMetadataTooLarge)
@@ -313,7 +333,7 @@ pub(super) async fn offset_commit(
 
 pub(super) async fn offset_fetch(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
@@ -322,9 +342,9 @@ pub(super) async fn offset_fetch(
             .groups
             .into_iter()
             .map(|asked| {
-                let outcome = check_group(&asked.group_id);
+                let outcome = check_group(shared, caller, Operation::Describe, &asked.group_id);
                 let topics = match outcome {
-                    Ok(()) => committed(shared, &asked.group_id, asked.topics),
+                    Ok(()) => committed(shared, caller, &asked.group_id, asked.topics),
                     Err(_) => Vec::new(),
                 };
                 OffsetFetchResponseGroup::default()
@@ -345,10 +365,22 @@ pub(super) async fn offset_fetch(
             })
             .collect()
     });
-    if let Err(error) = check_group(&request.group_id) {
+    let refused = check_group(shared, caller, Operation::Describe, &request.group_id).err();
+    if let Some(error) = refused.filter(|_| version >= 2) {
         return OffsetFetchResponse::default().with_error_code(error.code());
     }
-    let topics = committed(shared, &request.group_id, asked)
+    let mut topics = committed(shared, caller, &request.group_id, asked);
+    if let Some(error) = refused {
+        // Before version 2 the group's error stands at each partition, and nothing else.
+        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            *partition = OffsetFetchResponsePartitions::default()
+                .with_partition_index(partition.partition_index)
+                .with_committed_offset(-1)
+                .with_metadata(Some(StrBytes::default()))
+                .with_error_code(error.code());
+        }
+    }
+    let topics = topics
         .into_iter()
         .map(|topic| {
             let partitions = topic
@@ -360,6 +392,7 @@ pub(super) async fn offset_fetch(
                         .with_committed_offset(partition.committed_offset)
                         .with_committed_leader_epoch(partition.committed_leader_epoch)
                         .with_metadata(partition.metadata)
+                        .with_error_code(partition.error_code)
                 })
                 .collect();
             OffsetFetchResponseTopic::default()
@@ -372,6 +405,7 @@ pub(super) async fn offset_fetch(
 
 fn committed(
     shared: &Shared,
+    caller: &Caller,
     group: &GroupId,
     asked: Option<Vec<OffsetFetchRequestTopics>>,
 ) -> Vec<OffsetFetchResponseTopics> {
@@ -388,14 +422,19 @@ fn committed(
                 .with_metadata(Some(StrBytes::default())),
         }
     };
+    let allowed = |topic: &str| shared.check(caller, Operation::Describe, Resource::Topic(topic));
     if let Some(asked) = asked {
         return asked
             .into_iter()
             .map(|topic| {
+                let allowed = allowed(&topic.name);
                 let partitions = topic
                     .partition_indexes
                     .iter()
-                    .map(|index| answer(*index, shared.offsets.get(group, &topic.name, *index)))
+                    .map(|index| match allowed {
+                        Ok(()) => answer(*index, shared.offsets.get(group, &topic.name, *index)),
+                        Err(error) => answer(*index, None).with_error_code(error.code()),
+                    })
                     .collect();
                 OffsetFetchResponseTopics::default()
                     .with_name(topic.name)
@@ -404,7 +443,8 @@ fn committed(
             .collect();
     }
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
-    for ((name, index), committed) in shared.offsets.all(group) {
+    let visible = shared.offsets.all(group).into_iter();
+    for ((name, index), committed) in visible.filter(|((name, _), _)| allowed(name).is_ok()) {
         let partition = answer(index, Some(committed));
         match topics.last_mut() {
             Some(last) if last.name.as_str() == name => last.partitions.push(partition),

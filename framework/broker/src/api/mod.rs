@@ -1,6 +1,7 @@
 //! The APIs of the wire protocol: which versions there are, and from a request's bytes to
 //! its response's bytes. One module for each resource.
 
+mod acls;
 mod configs;
 mod fetch;
 mod groups;
@@ -8,6 +9,8 @@ mod list_offsets;
 mod metadata;
 mod produce;
 mod producers;
+mod sasl;
+mod scram_users;
 mod shape;
 mod topics;
 
@@ -19,6 +22,10 @@ use futures::future::BoxFuture;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
+    AlterUserScramCredentialsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
+    DescribeUserScramCredentialsRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+};
+use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
     InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest,
@@ -26,6 +33,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
+use crate::security::has_rule;
 use crate::shared::{Caller, Shared};
 use crate::wire::{self, Frame};
 
@@ -50,6 +58,13 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::InitProducerId, 0, 5),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::SaslHandshake, 0, 1),
+    (ApiKey::SaslAuthenticate, 0, 2),
+    (ApiKey::DescribeAcls, 1, 3),
+    (ApiKey::CreateAcls, 1, 3),
+    (ApiKey::DeleteAcls, 1, 3),
+    (ApiKey::DescribeUserScramCredentials, 0, 0),
+    (ApiKey::AlterUserScramCredentials, 0, 0),
 ];
 
 /// The head of a request, which is the same in all versions up to the client id.
@@ -73,6 +88,8 @@ pub(crate) enum Outcome {
 /// Why a connection is closed.
 pub(crate) type Refused = String;
 
+pub(crate) use sasl::{Session, Step};
+
 /// Answers one request; `Err` closes the connection, as Kafka does with what it cannot read.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
@@ -84,6 +101,9 @@ pub(crate) async fn answer(
         (head, None) => return unsupported(&head),
     };
     shared.metrics.request(head.api_key);
+    if shared.authorizer.is_some() && !has_rule(key) {
+        return Err(format!("{key:?} has no rule of access and is closed"));
+    }
     let header = decode(|| {
         kafka_protocol::protocol::decode_request_header_from_buffer(&mut frame)
             .map_err(|error| error.to_string())
@@ -105,11 +125,11 @@ pub(crate) async fn answer(
     match key {
         ApiKey::Produce => {
             let request: ProduceRequest = body(&mut frame, version)?;
-            produce::produce(shared, head, request).await
+            produce::produce(shared, caller, head, request).await
         }
         ApiKey::Fetch => {
             let request: FetchRequest = body(&mut frame, version)?;
-            let (response, records) = fetch::fetch(shared, version, request).await;
+            let (response, records) = fetch::fetch(shared, caller, version, request).await;
             wire::encode(&response, head.correlation_id, version, records).map(Outcome::Reply)
         }
         ApiKey::ApiVersions => {
@@ -129,6 +149,19 @@ pub(crate) async fn answer(
         ApiKey::LeaveGroup => reply!(LeaveGroupRequest, groups::leave_group),
         ApiKey::OffsetCommit => reply!(OffsetCommitRequest, groups::offset_commit),
         ApiKey::OffsetFetch => reply!(OffsetFetchRequest, groups::offset_fetch),
+        ApiKey::SaslHandshake => reply!(SaslHandshakeRequest, sasl::needless_handshake),
+        ApiKey::SaslAuthenticate => reply!(SaslAuthenticateRequest, sasl::needless_authenticate),
+        ApiKey::DescribeAcls => reply!(DescribeAclsRequest, acls::describe_acls),
+        ApiKey::CreateAcls => reply!(CreateAclsRequest, acls::create_acls),
+        ApiKey::DeleteAcls => reply!(DeleteAclsRequest, acls::delete_acls),
+        ApiKey::DescribeUserScramCredentials => reply!(
+            DescribeUserScramCredentialsRequest,
+            scram_users::describe_user_scram_credentials
+        ),
+        ApiKey::AlterUserScramCredentials => reply!(
+            AlterUserScramCredentialsRequest,
+            scram_users::alter_user_scram_credentials
+        ),
         _ => unsupported(&head),
     }
 }

@@ -214,6 +214,30 @@ const DESCRIBE_CONFIGS: Shape = (
     ],
 );
 
+const SASL_HANDSHAKE: Shape = (NEWEST, &[all(Text)]);
+const SASL_AUTHENTICATE: Shape = (2, &[all(Blob)]);
+/// An access control entry, and a filter of such.
+const ACL: &[Field] = &[
+    all(I8),
+    all(Text),
+    since(1, I8),
+    all(Text),
+    all(Text),
+    all(I8),
+    all(I8),
+];
+const DESCRIBE_ACLS: Shape = (2, ACL);
+const CREATE_ACLS: Shape = (2, &[all(Each(ACL))]);
+const DELETE_ACLS: Shape = (2, &[all(Each(ACL))]);
+const DESCRIBE_SCRAM: Shape = (0, &[all(Each(&[all(Text)]))]);
+const ALTER_SCRAM: Shape = (
+    0,
+    &[
+        all(Each(&[all(Text), all(I8)])),
+        all(Each(&[all(Text), all(I8), all(I32), all(Blob), all(Blob)])),
+    ],
+);
+
 fn shape(key: ApiKey) -> Option<Shape> {
     Some(match key {
         ApiKey::Produce => PRODUCE,
@@ -232,6 +256,13 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::SaslHandshake => SASL_HANDSHAKE,
+        ApiKey::SaslAuthenticate => SASL_AUTHENTICATE,
+        ApiKey::DescribeAcls => DESCRIBE_ACLS,
+        ApiKey::CreateAcls => CREATE_ACLS,
+        ApiKey::DeleteAcls => DELETE_ACLS,
+        ApiKey::DescribeUserScramCredentials => DESCRIBE_SCRAM,
+        ApiKey::AlterUserScramCredentials => ALTER_SCRAM,
         _ => return None,
     })
 }
