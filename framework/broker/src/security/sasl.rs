@@ -40,7 +40,7 @@ pub(crate) struct Logins {
 #[derive(Debug)]
 pub(crate) struct Login {
     mechanism: SaslMechanism,
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
 }
 
 /// What a message of a client has led to.
@@ -113,7 +113,7 @@ impl Logins {
                     None => refuse("there is no randomness for a nonce"),
                     Some(exchange) => {
                         let challenge = Bytes::from(exchange.challenge().to_owned());
-                        let exchange = Some(exchange);
+                        let exchange = Some(Box::new(exchange));
                         Progress::Challenge(Login { exchange, ..login }, challenge)
                     }
                 }

@@ -279,7 +279,10 @@ fn the_file_of_users_is_read_again_when_it_changes() {
     assert_ne!(login(&mut raw_sasl(&test), "carol", "second").error_code, 0);
 }
 
-fn describe(raw: &mut Raw, users: Option<&[&str]>) -> Vec<(String, i16, Vec<(i8, i32)>)> {
+/// A user, an error code, and (mechanism, iterations) of each credential.
+type Described = (String, i16, Vec<(i8, i32)>);
+
+fn describe(raw: &mut Raw, users: Option<&[&str]>) -> Vec<Described> {
     let users = users.map(|users| {
         let user = |name: &&str| UserName::default().with_name(string(name));
         users.iter().map(user).collect()

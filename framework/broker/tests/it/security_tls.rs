@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh_broker::{
     AuthorizerConfig, Broker, BrokerConfig, ClientAuth, Listener, Protocol, TlsConfig, set_password,
@@ -67,9 +67,15 @@ fn records_go_through_tls() {
         .set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer = config.create().unwrap();
     consumer.subscribe(&["t"]).unwrap();
-    for value in &large {
-        let message = consumer.poll(WAIT).unwrap().unwrap();
-        assert_eq!(message.payload().unwrap(), value);
+    let deadline = Instant::now() + WAIT;
+    let mut read = 0;
+    while read < large.len() {
+        assert!(Instant::now() < deadline, "{read} records");
+        // A poll can end early, for an assignment say.
+        if let Some(message) = consumer.poll(Duration::from_millis(200)) {
+            assert_eq!(message.unwrap().payload().unwrap(), large[read]);
+            read += 1;
+        }
     }
 }
 
@@ -111,15 +117,14 @@ fn client_certificates_are_required() {
     });
     let name = [(DnType::CommonName, "ada")];
     let mut config = trusting(&test, "SSL", &authority);
-    assert_eq!(reaches(&config), Err(RDKafkaErrorCode::SSL), "without one");
+    assert!(reaches(&config).is_err(), "without one");
     showing(&mut config, &clients.sign(&name));
     assert_eq!(reaches(&config), Ok(()));
+    let through = test.broker().metrics().successful_authentications;
     showing(&mut config, &authority.sign(&name));
-    assert_eq!(
-        reaches(&config),
-        Err(RDKafkaErrorCode::SSL),
-        "of another authority"
-    );
+    assert!(reaches(&config).is_err(), "of another authority");
+    let metrics = test.broker().metrics();
+    assert_eq!(metrics.successful_authentications, through);
 }
 
 #[test]
@@ -205,8 +210,11 @@ fn handshakes_that_never_end_hold_nobody_up() {
             assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock);
         }
     }
-    let metrics = test.broker().metrics();
-    assert!(metrics.failed_authentications >= 21, "{metrics:?}");
+    let counted = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        test.broker().metrics().failed_authentications >= 21
+    });
+    assert!(counted, "{:?}", test.broker().metrics());
 }
 
 #[test]
