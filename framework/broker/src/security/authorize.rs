@@ -78,7 +78,21 @@ impl<'a> Resource<'a> {
 }
 
 /// Whether the access to an API is decided somewhere: its handler asks for every resource
-/// it touches, or everybody may call it.
+/// it touches, or everybody may call it. An API belongs in here once its handler asks, and
+/// `security_apis.rs` of the tests has a case for it.
+///
+/// What Kafka asks for where it is not told by the name (T topic, G group, C cluster, X
+/// transactional id): AddPartitionsToTxn write X and write T; AddOffsetsToTxn write X and
+/// read G; TxnOffsetCommit write X, read G and read T; EndTxn write X; WriteTxnMarkers cluster
+/// action or alter C; DescribeTransactions describe X, and T that may not be described left
+/// out; ListTransactions shows X that may be described; DescribeProducers read T;
+/// OffsetForLeaderEpoch describe T; DeleteRecords delete T; CreatePartitions alter T;
+/// AlterConfigs and IncrementalAlterConfigs alter configs T, C or G; DescribeGroups describe
+/// G; ListGroups describe C, else shows G that may be described; DeleteGroups delete G;
+/// OffsetDelete delete G and read T; DescribeLogDirs and ListPartitionReassignments describe
+/// C; ElectLeaders and AlterPartitionReassignments alter C; DescribeClientQuotas describe
+/// configs C; DescribeTopicPartitions describe T; DescribeCluster is open, and tells its
+/// operations to who may describe C.
 pub(crate) fn has_rule(key: ApiKey) -> bool {
     matches!(
         key,

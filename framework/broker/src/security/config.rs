@@ -84,7 +84,8 @@ pub struct TlsConfig {
     pub certificate_chain: PathBuf,
     /// The key of the first certificate, not encrypted.
     pub private_key: PathBuf,
-    /// Whether clients show certificates.
+    /// Whether clients show certificates, on every listener with TLS; on SASL_SSL the login
+    /// says who they are.
     pub client_auth: ClientAuth,
     /// The authorities that clients' certificates are checked against.
     pub client_ca: Option<PathBuf>,
