@@ -54,6 +54,7 @@ mod broker;
 mod config;
 mod files;
 mod group;
+mod journal;
 mod log;
 mod metrics;
 mod producer_ids;
@@ -64,6 +65,7 @@ mod sync;
 mod topic_config;
 mod topic_folders;
 mod topics;
+mod txn;
 mod wire;
 
 pub use broker::Broker;
