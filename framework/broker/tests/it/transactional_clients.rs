@@ -211,6 +211,8 @@ fn offsets_go_with_the_transaction() {
         producer
             .send_offsets_to_transaction(&position, &metadata, WAIT)
             .unwrap();
+        // Not still on its way when the transaction ends.
+        producer.flush(WAIT).unwrap();
         aborted = !aborted;
         match aborted {
             true => producer.abort_transaction(WAIT).unwrap(),
