@@ -8,6 +8,7 @@ use kafka_protocol::ResponseError;
 
 use super::partition::Partition;
 use super::recovery;
+use super::snapshots::save_producers;
 use super::transactions::NONE_OPEN;
 use crate::files;
 use crate::sync::{lock, now_ms, read};
@@ -88,7 +89,7 @@ impl Partition {
             for (segment, end, producers) in &sealed {
                 segment.sync()?;
                 segment.save_index(true)?;
-                recovery::save_producers(&dir, *end, active.base(), producers)?;
+                save_producers(&dir, *end, active.base(), producers)?;
             }
             if !sealed.is_empty() {
                 files::sync_dir(&dir)?;
@@ -134,7 +135,7 @@ impl Partition {
             .save_index(false)
             .and_then(|()| {
                 let (end, active) = (writer.next_offset, writer.active.base());
-                recovery::save_producers(&dir, end, active, &writer.producers)
+                save_producers(&dir, end, active, &writer.producers)
             })
             .and_then(|()| recovery::save_recovery_point(&dir, writer.next_offset))
             .map_err(|error| self.storage_error("close", &error))

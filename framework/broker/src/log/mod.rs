@@ -10,6 +10,7 @@ mod read_by_time;
 mod records;
 mod recovery;
 mod segment;
+mod snapshots;
 mod transactions;
 mod txn_index;
 mod validate;

@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use mesh_core::{Error, ErrorKind};
@@ -18,6 +18,7 @@ use super::batch::BatchHeader;
 use super::partition::{LogSettings, Partition, Writer};
 use super::producers::Producers;
 use super::segment::{Scanned, Segment, SegmentIndex};
+use super::snapshots::{load_producers, offsets_of};
 use super::transactions::Marker;
 use super::txn_index::Aborted;
 use crate::files;
@@ -25,9 +26,6 @@ use crate::report::{Finding, FindingKind};
 use crate::sync::now_ms;
 
 const RECOVERY_POINT: &str = "recovery-point";
-const SNAPSHOT: &str = "snapshot";
-/// Producer snapshots kept: the newest may be ahead of a log that lost its tail.
-const SNAPSHOTS_KEPT: usize = 2;
 
 /// What opening a partition has found.
 #[derive(Debug, Default)]
@@ -47,70 +45,6 @@ fn load_recovery_point(dir: &Path) -> io::Result<i64> {
         .and_then(|text| String::from_utf8(text).ok())
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(0))
-}
-
-fn snapshot_path(dir: &Path, offset: i64) -> PathBuf {
-    dir.join(format!("{offset:020}.{SNAPSHOT}"))
-}
-
-/// Offsets in the names of files with this extension, in order.
-fn offsets_of(dir: &Path, extension: &str) -> io::Result<Vec<i64>> {
-    let mut offsets = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|found| found == extension)
-            && let Some(offset) = path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .and_then(|stem| stem.parse::<i64>().ok())
-        {
-            offsets.push(offset);
-        }
-    }
-    offsets.sort_unstable();
-    Ok(offsets)
-}
-
-/// Writes a snapshot and removes old ones. That at the base of the active segment stays:
-/// from there its index of aborted transactions is made again after a crash.
-pub(super) fn save_producers(
-    dir: &Path,
-    offset: i64,
-    active_base: i64,
-    producers: &Producers,
-) -> io::Result<()> {
-    let bytes = serde_json::to_vec(producers).map_err(io::Error::other)?;
-    files::write_atomic(&snapshot_path(dir, offset), &bytes)?;
-    let snapshots = offsets_of(dir, SNAPSHOT)?;
-    let old = snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
-    let base = snapshots.iter().rev().find(|at| **at <= active_base);
-    for offset in &snapshots[..old] {
-        if Some(offset) != base {
-            files::remove_optional(&snapshot_path(dir, *offset))?;
-        }
-    }
-    Ok(())
-}
-
-/// The newest readable snapshot that is not ahead of the log or of `upto`, and where it
-/// ends.
-fn load_producers(dir: &Path, next_offset: i64, upto: i64) -> io::Result<(Producers, Option<i64>)> {
-    for offset in offsets_of(dir, SNAPSHOT)?.into_iter().rev() {
-        if offset > next_offset {
-            files::remove_optional(&snapshot_path(dir, offset))?;
-        }
-        if offset > next_offset.min(upto) {
-            continue;
-        }
-        let bytes = fs::read(snapshot_path(dir, offset))?;
-        match serde_json::from_slice(&bytes) {
-            Ok(producers) => return Ok((producers, Some(offset))),
-            Err(error) => {
-                tracing::warn!(dir = %dir.display(), offset, %error, "producer snapshot is unreadable");
-            }
-        }
-    }
-    Ok((Producers::default(), None))
 }
 
 impl Partition {

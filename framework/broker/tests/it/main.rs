@@ -17,6 +17,7 @@ mod topics;
 mod transactional_clients;
 mod transactions;
 mod transactions_at_random;
+mod transactions_killed;
 mod transactions_recovery;
 mod txn_support;
 mod wire;
