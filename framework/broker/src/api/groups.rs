@@ -38,8 +38,6 @@ pub(super) async fn find_coordinator(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let outcome: Result<(), (ResponseError, &str)> = match request.key_type {
-        // A transactional client asks for its coordinator first, and librdkafka asks again and
-        // again unless it gets one; the answer that ends it is InitProducerId's.
         GROUP | TRANSACTION => Ok(()),
         2 => Err((
             ResponseError::UnsupportedVersion,
@@ -83,14 +81,14 @@ pub(super) async fn find_coordinator(
 }
 
 /// Static members come with the next step; Kafka answers so where they are switched off.
-fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
+pub(super) fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
     match instance {
         Some(_) => Err(ResponseError::UnsupportedVersion),
         None => Ok(()),
     }
 }
 
-fn check_group(group: &GroupId) -> Result<(), ResponseError> {
+pub(super) fn check_group(group: &GroupId) -> Result<(), ResponseError> {
     match group.is_empty() {
         true => Err(ResponseError::InvalidGroupId),
         false => Ok(()),
@@ -317,6 +315,7 @@ pub(super) async fn offset_fetch(
     version: i16,
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
+    let stable = request.require_stable;
     if version >= 8 {
         let groups = request
             .groups
@@ -324,7 +323,7 @@ pub(super) async fn offset_fetch(
             .map(|asked| {
                 let outcome = check_group(&asked.group_id);
                 let topics = match outcome {
-                    Ok(()) => committed(shared, &asked.group_id, asked.topics),
+                    Ok(()) => committed(shared, &asked.group_id, asked.topics, stable),
                     Err(_) => Vec::new(),
                 };
                 OffsetFetchResponseGroup::default()
@@ -348,7 +347,7 @@ pub(super) async fn offset_fetch(
     if let Err(error) = check_group(&request.group_id) {
         return OffsetFetchResponse::default().with_error_code(error.code());
     }
-    let topics = committed(shared, &request.group_id, asked)
+    let topics = committed(shared, &request.group_id, asked, stable)
         .into_iter()
         .map(|topic| {
             let partitions = topic
@@ -360,6 +359,7 @@ pub(super) async fn offset_fetch(
                         .with_committed_offset(partition.committed_offset)
                         .with_committed_leader_epoch(partition.committed_leader_epoch)
                         .with_metadata(partition.metadata)
+                        .with_error_code(partition.error_code)
                 })
                 .collect();
             OffsetFetchResponseTopic::default()
@@ -370,13 +370,23 @@ pub(super) async fn offset_fetch(
     OffsetFetchResponse::default().with_topics(topics)
 }
 
+/// A group's offsets. `stable` asks not to be told of one that an open transaction is
+/// about to change.
 fn committed(
     shared: &Shared,
     group: &GroupId,
     asked: Option<Vec<OffsetFetchRequestTopics>>,
+    stable: bool,
 ) -> Vec<OffsetFetchResponseTopics> {
-    let answer = |index: i32, committed: Option<Committed>| {
+    let answer = |topic: &str, index: i32, committed: Option<Committed>| {
         let partition = OffsetFetchResponsePartitions::default().with_partition_index(index);
+        if stable && shared.offsets.is_pending(group, topic, index) {
+            return partition
+                .with_committed_offset(-1)
+                .with_committed_leader_epoch(-1)
+                .with_metadata(Some(StrBytes::default()))
+                .with_error_code(ResponseError::UnstableOffsetCommit.code());
+        }
         match committed {
             Some(committed) => partition
                 .with_committed_offset(committed.offset)
@@ -395,7 +405,10 @@ fn committed(
                 let partitions = topic
                     .partition_indexes
                     .iter()
-                    .map(|index| answer(*index, shared.offsets.get(group, &topic.name, *index)))
+                    .map(|index| {
+                        let found = shared.offsets.get(group, &topic.name, *index);
+                        answer(&topic.name, *index, found)
+                    })
                     .collect();
                 OffsetFetchResponseTopics::default()
                     .with_name(topic.name)
@@ -405,7 +418,7 @@ fn committed(
     }
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
     for ((name, index), committed) in shared.offsets.all(group) {
-        let partition = answer(index, Some(committed));
+        let partition = answer(&name, index, Some(committed));
         match topics.last_mut() {
             Some(last) if last.name.as_str() == name => last.partitions.push(partition),
             _ => topics.push(

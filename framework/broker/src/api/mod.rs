@@ -10,6 +10,8 @@ mod produce;
 mod producers;
 mod shape;
 mod topics;
+mod transaction_admin;
+mod transactions;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,10 +21,13 @@ use futures::future::BoxFuture;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
+    ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListOffsetsRequest, ListTransactionsRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
@@ -49,7 +54,15 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::InitProducerId, 0, 5),
+    (ApiKey::AddPartitionsToTxn, 0, 5),
+    (ApiKey::AddOffsetsToTxn, 0, 4),
+    (ApiKey::EndTxn, 0, 4),
+    (ApiKey::WriteTxnMarkers, 1, 1),
+    (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTransactions, 0, 0),
+    (ApiKey::ListTransactions, 0, 1),
 ];
 
 /// The head of a request, which is the same in all versions up to the client id.
@@ -129,6 +142,25 @@ pub(crate) async fn answer(
         ApiKey::LeaveGroup => reply!(LeaveGroupRequest, groups::leave_group),
         ApiKey::OffsetCommit => reply!(OffsetCommitRequest, groups::offset_commit),
         ApiKey::OffsetFetch => reply!(OffsetFetchRequest, groups::offset_fetch),
+        ApiKey::AddPartitionsToTxn => {
+            reply!(AddPartitionsToTxnRequest, transactions::add_partitions)
+        }
+        ApiKey::AddOffsetsToTxn => reply!(AddOffsetsToTxnRequest, transactions::add_offsets),
+        ApiKey::TxnOffsetCommit => reply!(TxnOffsetCommitRequest, transactions::commit_offsets),
+        ApiKey::EndTxn => reply!(EndTxnRequest, transactions::end),
+        ApiKey::ListTransactions => reply!(ListTransactionsRequest, transaction_admin::list),
+        ApiKey::DescribeTransactions => {
+            reply!(DescribeTransactionsRequest, transaction_admin::describe)
+        }
+        ApiKey::DescribeProducers => {
+            reply!(
+                DescribeProducersRequest,
+                transaction_admin::describe_producers
+            )
+        }
+        ApiKey::WriteTxnMarkers => {
+            reply!(WriteTxnMarkersRequest, transaction_admin::write_markers)
+        }
         _ => unsupported(&head),
     }
 }
