@@ -24,6 +24,7 @@ use crate::security::{AclStore, Authorizer, Logins, Tls, Users};
 use crate::server;
 use crate::shared::Shared;
 use crate::topics::Topics;
+use crate::txn::Transactions;
 
 const LOCK: &str = "lock";
 const CLEAN: &str = "clean-stop";
@@ -31,6 +32,7 @@ const OFFSETS: &str = "offsets.log";
 const PRODUCER_IDS: &str = "producer-ids";
 const USERS: &str = "users.json";
 const ACLS: &str = "acls.json";
+const TRANSACTIONS: &str = "transactions.log";
 /// How long a stop waits for requests that are being answered.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often full segments are made durable under a policy that has no interval of its own.
@@ -208,6 +210,10 @@ async fn start(config: Arc<BrokerConfig>) -> Result<Started> {
     let (shared, recovery) = opening
         .unwrap_or_else(|error| Err(Error::internal("recovery did not end").because(error)))?;
     let shared = Arc::new(shared);
+    shared.transactions.recover().await;
+    shared
+        .tasks
+        .spawn(look_after_transactions(Arc::clone(&shared)));
     let mut bound = Vec::with_capacity(sockets.len());
     for (listener, socket) in sockets {
         tracing::info!(listener = %listener.listener.name, address = %listener.local_addr,
@@ -304,12 +310,19 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
         ..RecoveryReport::default()
     };
     let topics = Topics::open(Arc::clone(&config), clean, &mut recovery)?;
-    let offsets = Offsets::open(
-        config.data_dir.join(OFFSETS),
-        config.flush == FlushPolicy::Always,
+    let topics = Arc::new(topics);
+    let always = config.flush == FlushPolicy::Always;
+    let offsets = Offsets::open(&config.data_dir.join(OFFSETS), always, &mut recovery)?;
+    let offsets = Arc::new(offsets);
+    let producer_ids = ProducerIds::open(config.data_dir.join(PRODUCER_IDS))?;
+    let transactions = Transactions::open(
+        &config.data_dir.join(TRANSACTIONS),
+        always,
+        Arc::new(producer_ids),
+        Arc::clone(&topics),
+        Arc::clone(&offsets),
         &mut recovery,
     )?;
-    let producer_ids = ProducerIds::open(config.data_dir.join(PRODUCER_IDS))?;
     let security = &config.security;
     let tls = security.tls.clone().map(Tls::open).transpose()?;
     let users_file = security.users_file.clone();
@@ -333,10 +346,10 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
     );
     let shared = Shared {
         config,
-        topics: Arc::new(topics),
+        topics,
         coordinator,
-        offsets: Arc::new(offsets),
-        producer_ids,
+        offsets,
+        transactions,
         tls,
         users,
         logins,
@@ -371,6 +384,21 @@ async fn flush_in_background(shared: Arc<Shared>) {
         if !only_sealed && let Err(error) = shared.offsets.flush_pending().await {
             tracing::error!(%error, "cannot flush the committed offsets");
         }
+        if !only_sealed && let Err(error) = shared.transactions.flush_pending().await {
+            tracing::error!(%error, "cannot flush the transactions");
+        }
+    }
+}
+
+/// Aborts transactions that take too long, for as long as the broker runs.
+async fn look_after_transactions(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(shared.config.transaction_check_interval) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        let expiry = shared.config.transactional_id_expiry;
+        shared.transactions.tick(expiry).await;
     }
 }
 
@@ -407,6 +435,11 @@ async fn close(shared: &Shared) -> Result<()> {
         .flush_pending()
         .await
         .map_err(|error| unwritten("offsets").because(error))?;
+    shared
+        .transactions
+        .flush_pending()
+        .await
+        .map_err(|error| unwritten("transactions").because(error))?;
     files::write_atomic(&shared.config.data_dir.join(CLEAN), b"")
         .map_err(|error| unwritten("mark of a clean stop").because(error))?;
     tracing::info!("broker stopped");

@@ -76,6 +76,13 @@ pub struct BrokerConfig {
     pub offset_metadata_max_bytes: usize,
     /// How long a silent idempotent producer is remembered (`producer.id.expiration.ms`).
     pub producer_id_expiry: Duration,
+    /// The longest time-out that a transaction may ask for (`transaction.max.timeout.ms`).
+    pub transaction_max_timeout: Duration,
+    /// How long a silent transactional id is remembered (`transactional.id.expiration.ms`).
+    pub transactional_id_expiry: Duration,
+    /// How often transactions are looked at that may have taken too long. 1 s, not Kafka's
+    /// 10 s: there are few of them on one node, and looking is cheap.
+    pub transaction_check_interval: Duration,
     /// Threads of the broker's own runtime. Two more than there are processors by default,
     /// since file reads and writes run on them and may wait for the disk.
     pub worker_threads: usize,
@@ -107,6 +114,9 @@ impl BrokerConfig {
             group_max_session_timeout: Duration::from_secs(1_800),
             offset_metadata_max_bytes: 4096,
             producer_id_expiry: Duration::from_secs(86_400),
+            transaction_max_timeout: Duration::from_secs(900),
+            transactional_id_expiry: Duration::from_secs(7 * 86_400),
+            transaction_check_interval: Duration::from_secs(1),
             worker_threads: processors + 2,
         }
     }

@@ -27,6 +27,11 @@
 //!   follow the same policy. Topics and producer ids are durable before they are answered.
 //! - An idempotent producer's batch is stored once: five batches of each producer and
 //!   partition are remembered, over restarts too.
+//! - A transaction is committed or aborted in all its partitions and groups alike, also when
+//!   the process is killed at any instant; read_committed readers see nothing of one that is
+//!   open or aborted. Its producer's predecessors are fenced. A power failure can, under
+//!   another policy than `Always`, take the end of a transaction as it can take records; what
+//!   it leaves open and unknown to the coordinator is aborted at the next start.
 //! - After a crash only what may not have been synced is read and checked. A torn tail is
 //!   cut off, damage elsewhere is kept and fenced in; both are in [`RecoveryReport`].
 //! - When an fsync fails, the partition takes no more records until the next start.
@@ -61,11 +66,12 @@
 //!
 //! # What is not here
 //!
-//! - Transactions, compaction and retention, static group members, and
-//!   the admin calls that change what exists (AlterConfigs, CreatePartitions, DeleteRecords,
-//!   DeleteGroups, ...) are not built yet. They are not advertised in ApiVersions; a
-//!   transactional id is answered with UNSUPPORTED_VERSION, a transactional batch with
-//!   INVALID_TXN_STATE, `group.instance.id` with UNSUPPORTED_VERSION.
+//! - Compaction and retention, static group members, and the admin calls
+//!   that change what exists (AlterConfigs, CreatePartitions, DeleteRecords, DeleteGroups,
+//!   ...) are not built yet. They are not advertised in ApiVersions; `group.instance.id` is
+//!   answered with UNSUPPORTED_VERSION.
+//! - Of transactions: two-phase commit with an outside coordinator (KIP-939), and the regular
+//!   expression of ListTransactions version 2.
 //! - Deliberately absent: replication and the inter-broker protocol, KRaft, share groups,
 //!   the consumer group protocol of KIP-848, tiered storage, delegation tokens, quotas,
 //!   record formats before magic 2, recompression to a topic's `compression.type`,
@@ -82,6 +88,7 @@ mod broker;
 mod config;
 mod files;
 mod group;
+mod journal;
 mod listeners;
 mod log;
 mod metrics;
@@ -94,6 +101,7 @@ mod sync;
 mod topic_config;
 mod topic_folders;
 mod topics;
+mod txn;
 mod wire;
 
 pub use broker::Broker;

@@ -10,9 +10,9 @@ use tokio_util::task::TaskTracker;
 use crate::config::BrokerConfig;
 use crate::group::{Coordinator, Offsets};
 use crate::metrics::{Metrics, MetricsSnapshot};
-use crate::producer_ids::ProducerIds;
 use crate::security::{Authorizer, Logins, Principal, Tls, Users};
 use crate::topics::Topics;
+use crate::txn::Transactions;
 
 /// The state of a running broker.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Shared {
     pub(crate) topics: Arc<Topics>,
     pub(crate) coordinator: Coordinator,
     pub(crate) offsets: Arc<Offsets>,
-    pub(crate) producer_ids: ProducerIds,
+    pub(crate) transactions: Transactions,
     /// What listeners with TLS accept connections with.
     pub(crate) tls: Option<Tls>,
     pub(crate) users: Arc<Users>,

@@ -238,5 +238,23 @@ fn broker_configs(config: &BrokerConfig) -> Vec<DescribeConfigsResourceResult> {
             millis(defaults.producer_id_expiry),
         ),
         number!("socket.request.max.bytes", Int, max_request_bytes),
+        setting(
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+            Kind::Int,
+            millis(config.transaction_check_interval),
+            millis(defaults.transaction_check_interval),
+        ),
+        setting(
+            "transaction.max.timeout.ms",
+            Kind::Int,
+            millis(config.transaction_max_timeout),
+            millis(defaults.transaction_max_timeout),
+        ),
+        setting(
+            "transactional.id.expiration.ms",
+            Kind::Int,
+            millis(config.transactional_id_expiry),
+            millis(defaults.transactional_id_expiry),
+        ),
     ]
 }

@@ -39,8 +39,6 @@ pub(super) async fn find_coordinator(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let outcome: Result<(), (ResponseError, &str)> = match request.key_type {
-        // A transactional client asks for its coordinator first, and librdkafka asks again and
-        // again unless it gets one; the answer that ends it is InitProducerId's.
         GROUP | TRANSACTION => Ok(()),
         2 => Err((
             ResponseError::UnsupportedVersion,
@@ -95,7 +93,7 @@ pub(super) async fn find_coordinator(
 }
 
 /// Static members come with the next step; Kafka answers so where they are switched off.
-fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
+pub(super) fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
     match instance {
         Some(_) => Err(ResponseError::UnsupportedVersion),
         None => Ok(()),
@@ -103,7 +101,7 @@ fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
 }
 
 /// Whether there can be such a group, and the caller may do this to it.
-fn check_group(
+pub(super) fn check_group(
     shared: &Shared,
     caller: &Caller,
     operation: Operation,
@@ -337,6 +335,7 @@ pub(super) async fn offset_fetch(
     version: i16,
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
+    let stable = request.require_stable;
     if version >= 8 {
         let groups = request
             .groups
@@ -344,7 +343,7 @@ pub(super) async fn offset_fetch(
             .map(|asked| {
                 let outcome = check_group(shared, caller, Operation::Describe, &asked.group_id);
                 let topics = match outcome {
-                    Ok(()) => committed(shared, caller, &asked.group_id, asked.topics),
+                    Ok(()) => committed(shared, caller, &asked.group_id, asked.topics, stable),
                     Err(_) => Vec::new(),
                 };
                 OffsetFetchResponseGroup::default()
@@ -369,7 +368,7 @@ pub(super) async fn offset_fetch(
     if let Some(error) = refused.filter(|_| version >= 2) {
         return OffsetFetchResponse::default().with_error_code(error.code());
     }
-    let mut topics = committed(shared, caller, &request.group_id, asked);
+    let mut topics = committed(shared, caller, &request.group_id, asked, stable);
     if let Some(error) = refused {
         // Before version 2 the group's error stands at each partition, and nothing else.
         for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
@@ -403,14 +402,24 @@ pub(super) async fn offset_fetch(
     OffsetFetchResponse::default().with_topics(topics)
 }
 
+/// A group's offsets. `stable` asks not to be told of one that an open transaction is
+/// about to change.
 fn committed(
     shared: &Shared,
     caller: &Caller,
     group: &GroupId,
     asked: Option<Vec<OffsetFetchRequestTopics>>,
+    stable: bool,
 ) -> Vec<OffsetFetchResponseTopics> {
-    let answer = |index: i32, committed: Option<Committed>| {
+    let answer = |topic: &str, index: i32, committed: Option<Committed>| {
         let partition = OffsetFetchResponsePartitions::default().with_partition_index(index);
+        if stable && shared.offsets.is_pending(group, topic, index) {
+            return partition
+                .with_committed_offset(-1)
+                .with_committed_leader_epoch(-1)
+                .with_metadata(Some(StrBytes::default()))
+                .with_error_code(ResponseError::UnstableOffsetCommit.code());
+        }
         match committed {
             Some(committed) => partition
                 .with_committed_offset(committed.offset)
@@ -431,9 +440,14 @@ fn committed(
                 let partitions = topic
                     .partition_indexes
                     .iter()
-                    .map(|index| match allowed {
-                        Ok(()) => answer(*index, shared.offsets.get(group, &topic.name, *index)),
-                        Err(error) => answer(*index, None).with_error_code(error.code()),
+                    .map(|index| {
+                        let found = || shared.offsets.get(group, &topic.name, *index);
+                        match allowed {
+                            Ok(()) => answer(&topic.name, *index, found()),
+                            Err(error) => {
+                                answer(&topic.name, *index, None).with_error_code(error.code())
+                            }
+                        }
                     })
                     .collect();
                 OffsetFetchResponseTopics::default()
@@ -445,7 +459,7 @@ fn committed(
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
     let visible = shared.offsets.all(group).into_iter();
     for ((name, index), committed) in visible.filter(|((name, _), _)| allowed(name).is_ok()) {
-        let partition = answer(index, Some(committed));
+        let partition = answer(&name, index, Some(committed));
         match topics.last_mut() {
             Some(last) if last.name.as_str() == name => last.partitions.push(partition),
             _ => topics.push(

@@ -13,6 +13,8 @@ mod sasl;
 mod scram_users;
 mod shape;
 mod topics;
+mod transaction_admin;
+mod transactions;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,14 +24,17 @@ use futures::future::BoxFuture;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    AlterUserScramCredentialsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
-    DescribeUserScramCredentialsRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
+    ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
+    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
+    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
+    LeaveGroupRequest, ListOffsetsRequest, ListTransactionsRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    AlterUserScramCredentialsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
+    DescribeUserScramCredentialsRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
@@ -57,6 +62,11 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::InitProducerId, 0, 5),
+    (ApiKey::AddPartitionsToTxn, 0, 5),
+    (ApiKey::AddOffsetsToTxn, 0, 4),
+    (ApiKey::EndTxn, 0, 4),
+    (ApiKey::WriteTxnMarkers, 1, 1),
+    (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::SaslHandshake, 0, 1),
     (ApiKey::SaslAuthenticate, 0, 2),
@@ -65,6 +75,9 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DeleteAcls, 1, 3),
     (ApiKey::DescribeUserScramCredentials, 0, 0),
     (ApiKey::AlterUserScramCredentials, 0, 0),
+    (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTransactions, 0, 0),
+    (ApiKey::ListTransactions, 0, 1),
 ];
 
 /// The head of a request, which is the same in all versions up to the client id.
@@ -162,6 +175,25 @@ pub(crate) async fn answer(
             AlterUserScramCredentialsRequest,
             scram_users::alter_user_scram_credentials
         ),
+        ApiKey::AddPartitionsToTxn => {
+            reply!(AddPartitionsToTxnRequest, transactions::add_partitions)
+        }
+        ApiKey::AddOffsetsToTxn => reply!(AddOffsetsToTxnRequest, transactions::add_offsets),
+        ApiKey::TxnOffsetCommit => reply!(TxnOffsetCommitRequest, transactions::commit_offsets),
+        ApiKey::EndTxn => reply!(EndTxnRequest, transactions::end),
+        ApiKey::ListTransactions => reply!(ListTransactionsRequest, transaction_admin::list),
+        ApiKey::DescribeTransactions => {
+            reply!(DescribeTransactionsRequest, transaction_admin::describe)
+        }
+        ApiKey::DescribeProducers => {
+            reply!(
+                DescribeProducersRequest,
+                transaction_admin::describe_producers
+            )
+        }
+        ApiKey::WriteTxnMarkers => {
+            reply!(WriteTxnMarkersRequest, transaction_admin::write_markers)
+        }
         _ => unsupported(&head),
     }
 }

@@ -149,6 +149,23 @@ impl Coordinator {
         }
     }
 
+    pub(crate) fn check_transactional_commit(
+        &self,
+        group: &StrBytes,
+        member_id: &StrBytes,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
+        match self.known(group) {
+            Some(entry) => lock(&entry.group)
+                .0
+                .check_transactional_commit(member_id, generation),
+            None if generation < 0 => Ok(()),
+            // After a restart of the broker a member of before is told to join again.
+            None if !member_id.is_empty() => Err(ResponseError::UnknownMemberId),
+            None => Err(ResponseError::IllegalGeneration),
+        }
+    }
+
     /// Groups that have members now.
     pub(crate) fn active(&self) -> usize {
         let groups: Vec<Arc<Entry>> = lock(&self.groups).values().map(Arc::clone).collect();

@@ -1,53 +1,28 @@
-//! Committed offsets, durable under the broker's flush policy as record batches are: with
-//! `Always` a commit is answered after its fsync, else the process may be killed and only
-//! a power failure takes the last of them. The log is rewritten as a snapshot at every
-//! start and whenever it has grown to several times what it says.
+//! Committed offsets, kept in a journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::path::Path;
+use std::sync::{Arc, RwLock};
 
 use kafka_protocol::ResponseError;
 use mesh_core::{Error, ErrorKind};
-use serde::{Deserialize, Serialize};
 
-use super::offset_log::{self, Line, OffsetLog};
-use crate::report::{Finding, FindingKind, RecoveryReport};
-use crate::sync::{lock, read, write};
-
-/// Below this size the log is not rewritten.
-const REWRITE_FROM: u64 = 4 << 20;
-
-/// A committed offset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Committed {
-    pub(crate) offset: i64,
-    pub(crate) leader_epoch: i32,
-    pub(crate) metadata: String,
-    pub(crate) committed_ms: i64,
-}
-
-type ByPartition = BTreeMap<(String, i32), Committed>;
+use super::offset_state::{Committed, Line, State};
+use crate::journal::{self, Journal};
+use crate::report::RecoveryReport;
+use crate::sync::{read, write};
 
 /// The offsets of all groups.
 #[derive(Debug)]
 pub(crate) struct Offsets {
-    durable_before_ack: bool,
-    groups: RwLock<HashMap<String, ByPartition>>,
-    log: Mutex<OffsetLog>,
-    /// The length of the log after its last rewrite.
-    snapshot_len: AtomicU64,
-    appended: AtomicU64,
-    flushed: AtomicU64,
-    flushing: tokio::sync::Mutex<()>,
-    failed: AtomicBool,
+    state: RwLock<State>,
+    journal: Arc<Journal>,
 }
 
 impl Offsets {
     pub(crate) fn open(
-        path: PathBuf,
+        path: &Path,
         durable_before_ack: bool,
         report: &mut RecoveryReport,
     ) -> mesh_core::Result<Self> {
@@ -57,205 +32,127 @@ impl Offsets {
                 .mend("check the disk; moving the file away makes all groups begin anew")
                 .because(error)
         };
-        let replay = offset_log::replay(&path).map_err(unreadable)?;
-        let mut finding = |kind, bytes, why| {
-            tracing::warn!(file = %path.display(), bytes, why, "recovery found a fault");
-            report.findings.push(Finding {
-                topic: "__consumer_offsets".to_owned(),
-                partition: 0,
-                kind,
-                first_offset: 0,
-                end_offset: 0,
-                bytes,
-                why,
-            });
-        };
-        if replay.torn > 0 {
-            finding(
-                FindingKind::TornTail,
-                replay.torn,
-                "the last commit is not whole",
-            );
+        let mut state = State::default();
+        for line in journal::read(path, "__consumer_offsets", report).map_err(unreadable)? {
+            state.apply(line);
         }
-        if replay.damaged > 0 {
-            finding(
-                FindingKind::Damaged,
-                replay.damaged,
-                "the CRC of a commit does not match",
-            );
-            let aside = offset_log::set_aside(&path).map_err(unreadable)?;
-            tracing::warn!(file = %aside.display(), "kept the damaged log of offsets");
-        }
-        let mut groups: HashMap<String, ByPartition> = HashMap::new();
-        for line in replay.lines {
-            let key = (line.topic, line.partition);
-            match line.committed {
-                Some(committed) => {
-                    groups.entry(line.group).or_default().insert(key, committed);
-                }
-                None => {
-                    if let Some(offsets) = groups.get_mut(&line.group) {
-                        offsets.remove(&key);
-                    }
-                }
-            }
-        }
-        groups.retain(|_, offsets| !offsets.is_empty());
-        let log = OffsetLog::rewrite(&path, snapshot(&groups)).map_err(unreadable)?;
+        let journal =
+            Journal::begin(path, durable_before_ack, &state.snapshot()).map_err(unreadable)?;
         Ok(Self {
-            durable_before_ack,
-            groups: RwLock::new(groups),
-            snapshot_len: AtomicU64::new(log.len()),
-            log: Mutex::new(log),
-            appended: AtomicU64::new(0),
-            flushed: AtomicU64::new(0),
-            flushing: tokio::sync::Mutex::new(()),
-            failed: AtomicBool::new(false),
+            state: RwLock::new(state),
+            journal: Arc::new(journal),
         })
     }
 
     /// Stores a group's offsets, all or none.
     pub(crate) async fn commit(
-        self: &Arc<Self>,
+        &self,
         group: &str,
         offsets: Vec<(String, i32, Committed)>,
     ) -> Result<(), ResponseError> {
-        let lines: Vec<Line> = offsets
-            .into_iter()
-            .map(|(topic, partition, committed)| Line {
-                group: group.to_owned(),
-                topic,
-                partition,
-                committed: Some(committed),
-            })
-            .collect();
-        self.write(lines).await
+        let lines = lines(group, offsets, None);
+        self.write(lines, || Ok(())).await
     }
 
-    /// Forgets all offsets of a topic that has been deleted.
-    pub(crate) async fn remove_topic(self: &Arc<Self>, topic: &str) -> Result<(), ResponseError> {
-        let mut lines = Vec::new();
-        for (group, offsets) in read(&self.groups).iter() {
-            for (name, partition) in offsets.keys().filter(|(name, _)| name == topic) {
-                lines.push(Line {
-                    group: group.clone(),
-                    topic: name.clone(),
-                    partition: *partition,
-                    committed: None,
-                });
+    /// Stores offsets that count when the producer's transaction is committed.
+    /// `in_transaction` is asked while no end of a transaction can come in between.
+    pub(crate) async fn commit_in_transaction(
+        &self,
+        group: &str,
+        producer: i64,
+        offsets: Vec<(String, i32, Committed)>,
+        in_transaction: impl FnOnce() -> Result<(), ResponseError>,
+    ) -> Result<(), ResponseError> {
+        let lines = lines(group, offsets, Some(producer));
+        self.write(lines, in_transaction).await
+    }
+
+    /// Ends a producer's transaction.
+    pub(crate) async fn end_transaction(
+        &self,
+        producer: i64,
+        commit: bool,
+    ) -> Result<(), ResponseError> {
+        // Looked at under the journal's lock: an offset on its way is either here or refused.
+        let turn = self.journal.turn();
+        let pending = read(&self.state).has_pending(producer);
+        drop(turn);
+        match pending {
+            true => {
+                let ended = Line::Ended { producer, commit };
+                self.write(vec![ended], || Ok(())).await
             }
-        }
-        self.write(lines).await
-    }
-
-    async fn write(self: &Arc<Self>, lines: Vec<Line>) -> Result<(), ResponseError> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let at = self.append(lines).map_err(|error| {
-            tracing::error!(%error, "cannot store offsets");
-            ResponseError::CoordinatorNotAvailable
-        })?;
-        match self.durable_before_ack {
-            true => self.flush(at).await,
             false => Ok(()),
         }
     }
 
-    fn append(&self, lines: Vec<Line>) -> io::Result<u64> {
-        if self.failed.load(Ordering::Acquire) {
-            return Err(io::Error::other("an earlier fsync has failed"));
+    /// Forgets all offsets of a topic that has been deleted.
+    pub(crate) async fn remove_topic(&self, topic: &str) -> Result<(), ResponseError> {
+        let lines = read(&self.state).without_topic(topic);
+        self.write(lines, || Ok(())).await
+    }
+
+    async fn write(
+        &self,
+        lines: Vec<Line>,
+        allowed: impl FnOnce() -> Result<(), ResponseError>,
+    ) -> Result<(), ResponseError> {
+        if lines.is_empty() {
+            return Ok(());
         }
-        let frame = offset_log::frame(&lines)?;
-        let mut log = lock(&self.log);
-        log.append(&frame)?;
-        let at = self.appended.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut groups = write(&self.groups);
-        for line in lines {
-            let key = (line.topic, line.partition);
-            match line.committed {
-                Some(committed) => {
-                    groups.entry(line.group).or_default().insert(key, committed);
-                }
-                None => {
-                    if let Some(offsets) = groups.get_mut(&line.group) {
-                        offsets.remove(&key);
-                    }
-                }
-            }
-        }
-        let grown = 4 * self
-            .snapshot_len
-            .load(Ordering::Acquire)
-            .max(REWRITE_FROM / 4);
-        if log.len() > grown {
-            *log = OffsetLog::rewrite(log.path(), snapshot(&groups))?;
-            self.snapshot_len.store(log.len(), Ordering::Release);
-            self.flushed.fetch_max(at, Ordering::AcqRel);
-        }
-        Ok(at)
+        let stored = {
+            let mut turn = self.journal.turn();
+            allowed()?;
+            turn.append(&lines).and_then(|at| {
+                let mut state = write(&self.state);
+                lines.into_iter().for_each(|line| state.apply(line));
+                turn.rewrite_if_grown(|| state.snapshot())?;
+                Ok(at)
+            })
+        };
+        let acknowledged = match stored {
+            Ok(at) => self.journal.wait_acknowledged(at).await,
+            Err(error) => Err(error),
+        };
+        acknowledged.map_err(|error| failed(&error))
     }
 
     /// A group's offset for one partition.
     pub(crate) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
-        read(&self.groups)
-            .get(group)?
-            .get(&(topic.to_owned(), partition))
-            .cloned()
+        read(&self.state).get(group, topic, partition).cloned()
     }
 
     /// All offsets of a group, by topic and partition.
-    pub(crate) fn all(&self, group: &str) -> ByPartition {
-        read(&self.groups).get(group).cloned().unwrap_or_default()
+    pub(crate) fn all(&self, group: &str) -> BTreeMap<(String, i32), Committed> {
+        read(&self.state).all(group)
     }
 
-    async fn flush(self: &Arc<Self>, at: u64) -> Result<(), ResponseError> {
-        let turn = self.flushing.lock().await;
-        if self.flushed.load(Ordering::Acquire) >= at {
-            return Ok(());
-        }
-        let offsets = Arc::clone(self);
-        let synced = tokio::task::spawn_blocking(move || {
-            let (upto, file) = {
-                let log = lock(&offsets.log);
-                (offsets.appended.load(Ordering::Acquire), log.handle()?)
-            };
-            file.sync_data()?;
-            offsets.flushed.fetch_max(upto, Ordering::AcqRel);
-            Ok::<(), io::Error>(())
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)));
-        drop(turn);
-        synced.map_err(|error| {
-            self.failed.store(true, Ordering::Release);
-            tracing::error!(%error, "cannot sync offsets");
-            ResponseError::CoordinatorNotAvailable
-        })
+    /// Whether an open transaction has an offset for the partition.
+    pub(crate) fn is_pending(&self, group: &str, topic: &str, partition: i32) -> bool {
+        read(&self.state).is_pending(group, topic, partition)
     }
 
     /// Makes all that is stored durable.
-    pub(crate) async fn flush_pending(self: &Arc<Self>) -> Result<(), ResponseError> {
-        match self.failed.load(Ordering::Acquire) {
-            true => Ok(()),
-            false => self.flush(self.appended.load(Ordering::Acquire)).await,
-        }
+    pub(crate) async fn flush_pending(&self) -> Result<(), ResponseError> {
+        let flushed = self.journal.flush_pending().await;
+        flushed.map_err(|error| failed(&error))
     }
 }
 
-fn snapshot(groups: &HashMap<String, ByPartition>) -> Vec<Line> {
-    let line = |group: &String, key: &(String, i32), committed: &Committed| Line {
-        group: group.clone(),
-        topic: key.0.clone(),
-        partition: key.1,
-        committed: Some(committed.clone()),
-    };
-    groups
-        .iter()
-        .flat_map(|(group, offsets)| {
-            offsets
-                .iter()
-                .map(move |(key, committed)| line(group, key, committed))
+fn failed(error: &io::Error) -> ResponseError {
+    tracing::error!(%error, "cannot store offsets");
+    ResponseError::CoordinatorNotAvailable
+}
+
+fn lines(group: &str, offsets: Vec<(String, i32, Committed)>, producer: Option<i64>) -> Vec<Line> {
+    offsets
+        .into_iter()
+        .map(|(topic, partition, committed)| Line::Offset {
+            group: group.to_owned(),
+            topic,
+            partition,
+            committed: Some(committed),
+            producer,
         })
         .collect()
 }

@@ -483,6 +483,26 @@ impl Group {
         }
     }
 
+    /// Checks whether offsets may be committed in a transaction with this membership.
+    /// Unlike other commits they may come from nobody in particular, and while the group
+    /// waits for its assignment.
+    pub(crate) fn check_transactional_commit(
+        &self,
+        member_id: &StrBytes,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
+        if generation < 0 && (self.members.is_empty() || member_id.is_empty()) {
+            return Ok(());
+        }
+        if !self.members.contains_key(member_id) {
+            return Err(ResponseError::UnknownMemberId);
+        }
+        match generation == self.generation {
+            true => Ok(()),
+            false => Err(ResponseError::IllegalGeneration),
+        }
+    }
+
     /// Does what is due and returns when something will be due next.
     pub(crate) fn tick(&mut self, now: Instant) -> Option<Instant> {
         let before = self.pending.len();

@@ -11,9 +11,10 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
 
-use super::acl::{CLUSTER_NAME, Operation, ResourceType, Verdict};
+use super::acl::{CLUSTER_NAME, Operation, ResourceType};
 use super::config::AuthorizerConfig;
 use super::store::AclStore;
+use super::verdict::Verdict;
 use crate::shared::{Caller, Shared};
 
 /// What something is done to.
@@ -82,7 +83,8 @@ impl<'a> Resource<'a> {
 /// `security_apis.rs` of the tests has a case for it.
 ///
 /// What Kafka asks for where it is not told by the name (T topic, G group, C cluster, X
-/// transactional id): AddPartitionsToTxn write X and write T; AddOffsetsToTxn write X and
+/// transactional id): AddPartitionsToTxn write X and write T, and from version 4, which brokers
+/// send, cluster action C; AddOffsetsToTxn write X and
 /// read G; TxnOffsetCommit write X, read G and read T; EndTxn write X; WriteTxnMarkers cluster
 /// action or alter C; DescribeTransactions describe X, and T that may not be described left
 /// out; ListTransactions shows X that may be described; DescribeProducers read T;
@@ -119,6 +121,14 @@ pub(crate) fn has_rule(key: ApiKey) -> bool {
             | ApiKey::DeleteAcls
             | ApiKey::DescribeUserScramCredentials
             | ApiKey::AlterUserScramCredentials
+            | ApiKey::AddPartitionsToTxn
+            | ApiKey::AddOffsetsToTxn
+            | ApiKey::EndTxn
+            | ApiKey::TxnOffsetCommit
+            | ApiKey::WriteTxnMarkers
+            | ApiKey::DescribeTransactions
+            | ApiKey::ListTransactions
+            | ApiKey::DescribeProducers
     )
 }
 

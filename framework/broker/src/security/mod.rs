@@ -11,6 +11,7 @@ mod stamp;
 mod store;
 mod tls;
 mod users;
+mod verdict;
 
 pub(crate) use acl::Operation;
 pub(crate) use authorize::{Authorizer, Resource, has_rule};

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, RwLock};
 use mesh_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::acl::{Acl, Acls, Filter};
+use super::acl::{Acl, Filter};
+use super::verdict::Acls;
 use crate::files;
 use crate::sync::{lock, read, write};
 

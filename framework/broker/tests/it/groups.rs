@@ -143,7 +143,7 @@ fn the_coordinator_is_this_broker_in_every_version() {
     assert_eq!(
         code(&mut raw, 1),
         0,
-        "InitProducerId is where transactions end"
+        "the one broker coordinates transactions too"
     );
     assert_eq!(code(&mut raw, 2), ResponseError::UnsupportedVersion.code());
     assert_eq!(code(&mut raw, 7), ResponseError::InvalidRequest.code());

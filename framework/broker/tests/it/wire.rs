@@ -23,7 +23,7 @@ fn api_versions_answers_every_version() {
             (produce.api_key, produce.min_version),
             (ApiKey::Produce as i16, 0)
         );
-        assert_eq!(response.api_keys.len(), 23);
+        assert_eq!(response.api_keys.len(), 31);
     }
     let nameless = raw.call(3, &ApiVersionsRequest::default());
     assert_eq!(nameless.error_code, ResponseError::InvalidRequest.code());
