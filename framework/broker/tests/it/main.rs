@@ -16,6 +16,7 @@ mod security_apis;
 mod security_sasl;
 mod security_support;
 mod security_tls;
+mod security_transactions;
 mod start;
 mod support;
 mod throughput;

@@ -234,7 +234,9 @@ pub(crate) mod codes {
     pub(crate) const READ: i8 = 3;
     pub(crate) const WRITE: i8 = 4;
     pub(crate) const CREATE: i8 = 5;
+    pub(crate) const ALTER: i8 = 7;
     pub(crate) const DESCRIBE: i8 = 8;
+    pub(crate) const CLUSTER_ACTION: i8 = 9;
     pub(crate) const IDEMPOTENT_WRITE: i8 = 12;
     pub(crate) const DENY: i8 = 2;
     pub(crate) const ALLOW: i8 = 3;
