@@ -1,0 +1,69 @@
+//! The cases of each API: one module, one test and one row of the table for each.
+
+use kafka_protocol::messages::ApiKey;
+
+use crate::check::{self, Cases};
+use crate::target::Target;
+
+macro_rules! apis {
+    ($($module:ident: $key:ident,)*) => {
+        $(pub(crate) mod $module;)*
+
+        /// Every API that has cases.
+        const TABLE: &[(ApiKey, &Cases)] = &[$((ApiKey::$key, &$module::CASES),)*];
+
+        $(
+            #[test]
+            fn $module() {
+                check::run(ApiKey::$key, &$module::CASES);
+            }
+        )*
+    };
+}
+
+apis! {
+    api_versions: ApiVersions,
+    create_topics: CreateTopics,
+    delete_topics: DeleteTopics,
+    describe_configs: DescribeConfigs,
+    fetch: Fetch,
+    find_coordinator: FindCoordinator,
+    heartbeat: Heartbeat,
+    init_producer_id: InitProducerId,
+    join_group: JoinGroup,
+    leave_group: LeaveGroup,
+    list_offsets: ListOffsets,
+    metadata: Metadata,
+    offset_commit: OffsetCommit,
+    offset_fetch: OffsetFetch,
+    produce: Produce,
+    sync_group: SyncGroup,
+}
+
+pub(crate) mod group;
+
+#[test]
+fn every_advertised_api_has_cases() {
+    let target = Target::get();
+    let without: Vec<i16> = target
+        .embedded()
+        .iter()
+        .map(|(key, _)| *key)
+        .filter(|key| TABLE.iter().all(|(known, _)| *known as i16 != *key))
+        .collect();
+    assert!(without.is_empty(), "advertised without cases: {without:?}");
+}
+
+/// On a cluster of Apache Kafka: whatever the embedded broker advertises is there too.
+#[test]
+fn no_version_is_advertised_that_the_cluster_does_not_know() {
+    let target = Target::get();
+    for (key, ours) in target.embedded() {
+        let theirs = target.advertised().iter().find(|(known, _)| known == key);
+        let (_, theirs) = theirs.unwrap_or_else(|| panic!("api {key} is not known"));
+        assert!(
+            theirs.start() <= ours.start() && ours.end() <= theirs.end(),
+            "api {key}: {ours:?} is advertised, {theirs:?} is known"
+        );
+    }
+}

@@ -1,0 +1,4 @@
+//! What several requests and clients do together.
+
+mod groups;
+mod idempotence;
