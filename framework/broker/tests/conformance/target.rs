@@ -115,7 +115,13 @@ impl Target {
         let topic = self.unique(label);
         let mut raw = self.any();
         assert_eq!(raw.create_topic(&topic, partitions, configs).err(), None);
-        let id = self.metadata(&topic).topics[0].topic_id;
+        let metadata = self.metadata(self.address, &topic);
+        let id = metadata.topics[0].topic_id;
+        // Each broker learns of it by itself.
+        for broker in &metadata.brokers {
+            let address = format!("{}:{}", broker.host.as_str(), broker.port);
+            self.metadata(resolve(&address), &topic);
+        }
         let topic = Topic { name: topic, id };
         for partition in 0..partitions {
             eventually(|| {
@@ -127,21 +133,21 @@ impl Target {
         topic
     }
 
-    fn metadata(&self, topic: &str) -> MetadataResponse {
+    fn metadata(&self, broker: SocketAddr, topic: &str) -> MetadataResponse {
         let request = MetadataRequest::default()
             .with_allow_auto_topic_creation(false)
             .with_topics(Some(vec![
                 MetadataRequestTopic::default().with_name(Some(name(topic))),
             ]));
         eventually(|| {
-            let response = self.any().call(12, &request);
+            let response = Raw::connect(broker).call(12, &request);
             let topic = &response.topics[0];
             (topic.error_code == 0 && !topic.partitions.is_empty()).then_some(response)
         })
     }
 
     fn leader_of(&self, topic: &Topic, partition: i32) -> Option<Raw> {
-        let metadata = self.metadata(&topic.name);
+        let metadata = self.metadata(self.address, &topic.name);
         let found = metadata.topics[0]
             .partitions
             .iter()

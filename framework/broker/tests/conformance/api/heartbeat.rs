@@ -29,7 +29,11 @@ fn error(target: &Target, version: i16) {
     refused(&group, &string("nobody"), generation, ResponseError::UnknownMemberId);
     refused(&group, &id, generation + 1, ResponseError::IllegalGeneration);
     let nowhere = target.unique("nowhere");
-    refused(&nowhere, &id, generation, ResponseError::UnknownMemberId);
+    let mut raw = target.coordinator(&nowhere);
+    fails(
+        heartbeat(&mut raw, version, &nowhere, &id, generation),
+        ResponseError::UnknownMemberId,
+    );
 }
 
 /// Who beats while another joins is told of the rebalance; between its join and its sync a

@@ -1,6 +1,7 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
+use super::group::when_loaded;
 use super::produce::produce;
 use crate::batch::Batch;
 use crate::check::{Cases, fails, ok};
@@ -24,7 +25,10 @@ pub(crate) fn request(version: i16, transactional: Option<&str>) -> InitProducer
 }
 
 pub(crate) fn init(raw: &mut Raw, version: i16) -> InitProducerIdResponse {
-    let response = raw.call(version, &request(version, None));
+    let response = when_loaded(|| {
+        let response = raw.call(version, &request(version, None));
+        (response.error_code, response)
+    });
     ok(response.error_code);
     response
 }

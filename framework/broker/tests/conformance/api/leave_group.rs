@@ -30,8 +30,9 @@ fn error(target: &Target, version: i16) {
         leave(raw, version, &member.group, &string("nobody")),
         ResponseError::UnknownMemberId,
     );
+    let nowhere = target.unique("nowhere");
     fails(
-        leave(raw, version, &target.unique("nowhere"), &member.id),
+        leave(&mut target.coordinator(&nowhere), version, &nowhere, &member.id),
         ResponseError::UnknownMemberId,
     );
     ok(member.heartbeat(3));

@@ -46,10 +46,6 @@ fn error(target: &Target, version: i16) {
         ResponseError::InvalidGroupId,
     );
     refused(
-        request.clone().with_group_id(string(&target.unique("nowhere")).into()),
-        ResponseError::UnknownMemberId,
-    );
-    refused(
         request.clone().with_member_id(string("nobody")),
         ResponseError::UnknownMemberId,
     );
@@ -63,6 +59,10 @@ fn error(target: &Target, version: i16) {
             ResponseError::InconsistentGroupProtocol,
         );
     }
+    let nowhere = target.unique("nowhere");
+    let request = sync_request(version, &nowhere, &joined, &[]);
+    let response = target.coordinator(&nowhere).call(version, &request);
+    fails(response.error_code, ResponseError::UnknownMemberId);
 }
 
 /// A member that the leader gave nothing gets nothing; once all is settled, asking again
