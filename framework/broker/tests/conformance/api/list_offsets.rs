@@ -46,7 +46,8 @@ pub(crate) fn list(
 }
 
 fn filled(target: &Target) -> (Topic, Raw) {
-    let topic = target.topic("offsets");
+    // The records are old by their times, and must not be deleted for it.
+    let topic = target.topic_with("offsets", 1, &[("retention.ms", "-1")]);
     let mut raw = target.leader(&topic, 0);
     // Times need not rise: the second batch holds the latest.
     for times in [[1_000, 3_000], [9_000, 5_000]] {
