@@ -56,7 +56,6 @@ impl Batch {
         self
     }
 
-    #[allow(dead_code)]
     pub(crate) fn transactional(mut self) -> Self {
         self.transactional = true;
         self

@@ -22,25 +22,41 @@ macro_rules! apis {
 }
 
 apis! {
+    add_offsets_to_txn: AddOffsetsToTxn,
+    add_partitions_to_txn: AddPartitionsToTxn,
+    alter_configs: AlterConfigs,
     api_versions: ApiVersions,
+    create_partitions: CreatePartitions,
     create_topics: CreateTopics,
+    delete_groups: DeleteGroups,
+    delete_records: DeleteRecords,
     delete_topics: DeleteTopics,
+    describe_cluster: DescribeCluster,
     describe_configs: DescribeConfigs,
+    describe_groups: DescribeGroups,
+    describe_log_dirs: DescribeLogDirs,
+    end_txn: EndTxn,
     fetch: Fetch,
     find_coordinator: FindCoordinator,
     heartbeat: Heartbeat,
+    incremental_alter_configs: IncrementalAlterConfigs,
     init_producer_id: InitProducerId,
     join_group: JoinGroup,
     leave_group: LeaveGroup,
+    list_groups: ListGroups,
     list_offsets: ListOffsets,
     metadata: Metadata,
     offset_commit: OffsetCommit,
+    offset_delete: OffsetDelete,
     offset_fetch: OffsetFetch,
+    offset_for_leader_epoch: OffsetForLeaderEpoch,
     produce: Produce,
     sync_group: SyncGroup,
+    txn_offset_commit: TxnOffsetCommit,
 }
 
 pub(crate) mod group;
+pub(crate) mod txn;
 
 #[test]
 fn every_advertised_api_has_cases() {
