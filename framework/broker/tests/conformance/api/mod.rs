@@ -35,6 +35,8 @@ apis! {
     describe_configs: DescribeConfigs,
     describe_groups: DescribeGroups,
     describe_log_dirs: DescribeLogDirs,
+    describe_producers: DescribeProducers,
+    describe_transactions: DescribeTransactions,
     end_txn: EndTxn,
     fetch: Fetch,
     find_coordinator: FindCoordinator,
@@ -45,6 +47,7 @@ apis! {
     leave_group: LeaveGroup,
     list_groups: ListGroups,
     list_offsets: ListOffsets,
+    list_transactions: ListTransactions,
     metadata: Metadata,
     offset_commit: OffsetCommit,
     offset_delete: OffsetDelete,
@@ -53,6 +56,7 @@ apis! {
     produce: Produce,
     sync_group: SyncGroup,
     txn_offset_commit: TxnOffsetCommit,
+    write_txn_markers: WriteTxnMarkers,
 }
 
 pub(crate) mod group;
