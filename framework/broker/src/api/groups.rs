@@ -30,6 +30,9 @@ use crate::sync::now_ms;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// Since this version there are share groups.
+const SHARE_SINCE: i16 = 6;
 
 pub(super) async fn find_coordinator(
     shared: &Arc<Shared>,
@@ -39,7 +42,7 @@ pub(super) async fn find_coordinator(
 ) -> FindCoordinatorResponse {
     let outcome: Result<(), (ResponseError, &str)> = match request.key_type {
         GROUP | TRANSACTION => Ok(()),
-        2 => Err((
+        SHARE if version >= SHARE_SINCE => Err((
             ResponseError::UnsupportedVersion,
             "this broker has no share groups",
         )),
@@ -252,15 +255,14 @@ pub(super) async fn offset_commit(
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
     let group = &request.group_id;
-    let allowed = check_group(group)
-        .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
-        .and_then(|()| {
-            shared.coordinator.check_commit(
-                &group.0,
-                &request.member_id,
-                request.generation_id_or_member_epoch,
-            )
-        });
+    // Offsets may be kept under the empty group, as simple consumers of old do.
+    let allowed = check_dynamic(request.group_instance_id.as_ref()).and_then(|()| {
+        shared.coordinator.check_commit(
+            &group.0,
+            &request.member_id,
+            request.generation_id_or_member_epoch,
+        )
+    });
     let now = now_ms();
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -321,15 +323,10 @@ pub(super) async fn offset_fetch(
             .groups
             .into_iter()
             .map(|asked| {
-                let outcome = check_group(&asked.group_id);
-                let topics = match outcome {
-                    Ok(()) => committed(shared, &asked.group_id, asked.topics, stable),
-                    Err(_) => Vec::new(),
-                };
+                let topics = committed(shared, &asked.group_id, asked.topics, stable);
                 OffsetFetchResponseGroup::default()
                     .with_group_id(asked.group_id)
                     .with_topics(topics)
-                    .with_error_code(code(&outcome))
             })
             .collect();
         return OffsetFetchResponse::default().with_groups(groups);
@@ -344,9 +341,6 @@ pub(super) async fn offset_fetch(
             })
             .collect()
     });
-    if let Err(error) = check_group(&request.group_id) {
-        return OffsetFetchResponse::default().with_error_code(error.code());
-    }
     let topics = committed(shared, &request.group_id, asked, stable)
         .into_iter()
         .map(|topic| {
