@@ -31,6 +31,9 @@ use crate::sync::now_ms;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// Since this version there are share groups.
+const SHARE_SINCE: i16 = 6;
 
 pub(super) async fn find_coordinator(
     shared: &Arc<Shared>,
@@ -40,7 +43,7 @@ pub(super) async fn find_coordinator(
 ) -> FindCoordinatorResponse {
     let outcome: Result<(), (ResponseError, &str)> = match request.key_type {
         GROUP | TRANSACTION => Ok(()),
-        2 => Err((
+        SHARE if version >= SHARE_SINCE => Err((
             ResponseError::UnsupportedVersion,
             "this broker has no share groups",
         )),
@@ -271,7 +274,9 @@ pub(super) async fn offset_commit(
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
     let group = &request.group_id;
-    let allowed = check_group(shared, caller, Operation::Read, group)
+    // Offsets may be kept under the empty group, as simple consumers of old do.
+    let allowed = shared
+        .check(caller, Operation::Read, Resource::Group(group))
         .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
         .and_then(|()| {
             shared.coordinator.check_commit(
@@ -336,12 +341,14 @@ pub(super) async fn offset_fetch(
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
     let stable = request.require_stable;
+    let may_describe =
+        |group: &str| shared.check(caller, Operation::Describe, Resource::Group(group));
     if version >= 8 {
         let groups = request
             .groups
             .into_iter()
             .map(|asked| {
-                let outcome = check_group(shared, caller, Operation::Describe, &asked.group_id);
+                let outcome = may_describe(&asked.group_id);
                 let topics = match outcome {
                     Ok(()) => committed(shared, caller, &asked.group_id, asked.topics, stable),
                     Err(_) => Vec::new(),
@@ -364,7 +371,7 @@ pub(super) async fn offset_fetch(
             })
             .collect()
     });
-    let refused = check_group(shared, caller, Operation::Describe, &request.group_id).err();
+    let refused = may_describe(&request.group_id).err();
     if let Some(error) = refused.filter(|_| version >= 2) {
         return OffsetFetchResponse::default().with_error_code(error.code());
     }

@@ -145,7 +145,10 @@ fn the_coordinator_is_this_broker_in_every_version() {
         0,
         "the one broker coordinates transactions too"
     );
-    assert_eq!(code(&mut raw, 2), ResponseError::UnsupportedVersion.code());
+    // Share groups came with version 6, and are not here then either.
+    assert_eq!(code(&mut raw, 2), ResponseError::InvalidRequest.code());
+    let share = raw.call(6, &other(2)).coordinators[0].error_code;
+    assert_eq!(share, ResponseError::UnsupportedVersion.code());
     assert_eq!(code(&mut raw, 7), ResponseError::InvalidRequest.code());
 }
 
@@ -460,9 +463,9 @@ fn commits_are_checked() {
         ResponseError::OffsetMetadataTooLarge.code(),
     ];
     assert_eq!(codes, wanted);
+    // As in Kafka, the group without a name may keep offsets.
     let response = raw.call(7, &request("", vec![partition(0)]));
-    let code = response.topics[0].partitions[0].error_code;
-    assert_eq!(code, ResponseError::InvalidGroupId.code());
+    assert_eq!(response.topics[0].partitions[0].error_code, 0);
     let in_a_generation =
         request("unheard-of", vec![partition(0)]).with_generation_id_or_member_epoch(3);
     let code = raw.call(7, &in_a_generation).topics[0].partitions[0].error_code;
@@ -524,7 +527,7 @@ fn offsets_are_fetched_in_every_version() {
         let groups = raw.call(version, &request).groups;
         let offset = |at: usize| groups[at].topics[0].partitions[0].committed_offset;
         assert_eq!((offset(0), offset(1), offset(2)), (42, 42, -1));
-        assert_eq!(groups[3].error_code, ResponseError::InvalidGroupId.code());
+        assert_eq!((groups[3].error_code, groups[3].topics.len()), (0, 0));
     }
 }
 
