@@ -1,14 +1,13 @@
 //! DescribeUserScramCredentials and AlterUserScramCredentials: the file of users over the
 //! wire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::alter_user_scram_credentials_request::{
-    ScramCredentialDeletion, ScramCredentialUpsertion,
-};
+use kafka_protocol::messages::alter_user_scram_credentials_request::ScramCredentialUpsertion;
 use kafka_protocol::messages::alter_user_scram_credentials_response::AlterUserScramCredentialsResult;
 use kafka_protocol::messages::describe_user_scram_credentials_response::{
     CredentialInfo, DescribeUserScramCredentialsResult,
@@ -102,35 +101,43 @@ pub(super) async fn alter_user_scram_credentials(
     _version: i16,
     request: AlterUserScramCredentialsRequest,
 ) -> AlterUserScramCredentialsResponse {
+    let known = shared.users.current();
     let deletions = request.deletions.iter().map(|asked| {
-        let change = deletion(asked).map(Change::Delete);
-        (asked.name.to_string(), asked.mechanism, change)
+        let change = checked(&asked.name, asked.mechanism).and_then(|hash| {
+            let credentials = known.get(asked.name.as_str());
+            match credentials.is_some_and(|credentials| credentials.contains_key(&hash)) {
+                true => Ok(Change::Delete(hash)),
+                false => Err(missing()),
+            }
+        });
+        (asked.name.to_string(), change)
     });
     let upsertions = request.upsertions.iter().map(|asked| {
         let change = upsertion(asked).map(|(hash, credential)| Change::Set(hash, credential));
-        (asked.name.to_string(), asked.mechanism, change)
+        (asked.name.to_string(), change)
     });
-    let mut seen = BTreeSet::new();
-    // A user is changed as a whole or not at all.
-    let mut wanted: BTreeMap<String, Result<Vec<Change>, Refusal>> = BTreeMap::new();
-    for (name, mechanism, change) in deletions.chain(upsertions) {
-        let change = match seen.insert((name.clone(), mechanism)) {
-            true => change,
-            false => Err((
-                ResponseError::DuplicateResource,
-                "A user credential cannot be altered twice in the same request".to_owned(),
-            )),
-        };
-        let changes = wanted.entry(name).or_insert_with(|| Ok(Vec::new()));
-        match (&mut *changes, change) {
-            (Ok(changes), Ok(change)) => changes.push(change),
-            (Ok(_), Err(refusal)) => *changes = Err(refusal),
-            (Err(_), _) => {}
+    // As in Kafka since KRaft, a request changes one mechanism of a user, and its first
+    // error counts.
+    let mut wanted: BTreeMap<String, Result<Change, Refusal>> = BTreeMap::new();
+    for (name, change) in deletions.chain(upsertions) {
+        match wanted.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(change);
+            }
+            Entry::Occupied(entry) => {
+                let changed = entry.into_mut();
+                if changed.is_ok() {
+                    *changed = Err((
+                        ResponseError::DuplicateResource,
+                        "A user credential cannot be altered twice in the same request".to_owned(),
+                    ));
+                }
+            }
         }
     }
     if let Err(error) = shared.check(caller, Operation::Alter, Resource::Cluster) {
-        for changes in wanted.values_mut() {
-            *changes = Err((error, "the users are not yours to change".to_owned()));
+        for change in wanted.values_mut() {
+            *change = Err((error, "the users are not yours to change".to_owned()));
         }
         return altered(
             wanted
@@ -141,23 +148,15 @@ pub(super) async fn alter_user_scram_credentials(
     let names: Vec<String> = wanted.keys().cloned().collect();
     let stored = shared.users.change(|users| {
         let mut outcomes = Vec::with_capacity(wanted.len());
-        for (name, changes) in wanted {
-            let outcome = changes.and_then(|changes| {
+        for (name, change) in wanted {
+            let outcome = change.and_then(|change| {
                 let mut credentials = users.get(&name).cloned().unwrap_or_default();
-                for change in changes {
-                    match change {
-                        Change::Set(hash, credential) => {
-                            credentials.insert(hash, credential);
-                        }
-                        Change::Delete(hash) => {
-                            credentials.remove(&hash).ok_or_else(|| {
-                                (
-                                    ResponseError::ResourceNotFound,
-                                    "Attempt to delete a user credential that does not exist"
-                                        .to_owned(),
-                                )
-                            })?;
-                        }
+                match change {
+                    Change::Set(hash, credential) => {
+                        credentials.insert(hash, credential);
+                    }
+                    Change::Delete(hash) => {
+                        credentials.remove(&hash).ok_or_else(missing)?;
                     }
                 }
                 match credentials.is_empty() {
@@ -206,8 +205,9 @@ fn unacceptable(why: &str) -> Refusal {
     (ResponseError::UnacceptableCredential, why.to_owned())
 }
 
-fn deletion(asked: &ScramCredentialDeletion) -> Result<Hash, Refusal> {
-    checked(&asked.name, asked.mechanism)
+fn missing() -> Refusal {
+    let why = "Attempt to delete a user credential that does not exist";
+    (ResponseError::ResourceNotFound, why.to_owned())
 }
 
 fn checked(name: &str, mechanism: i8) -> Result<Hash, Refusal> {

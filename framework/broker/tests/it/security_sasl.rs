@@ -405,7 +405,7 @@ fn users_are_made_changed_and_removed_over_the_wire() {
             ResponseError::UnsupportedSaslMechanism,
         ),
         (
-            upsertion("", 1, 4096, key.clone()),
+            upsertion("", 1, 4096, key),
             ResponseError::UnacceptableCredential,
         ),
     ];
@@ -413,13 +413,17 @@ fn users_are_made_changed_and_removed_over_the_wire() {
         let results = alter(&mut raw, &[], vec![wrong]);
         assert_eq!(results[0].1, error.code());
     }
-    let twice = alter(&mut raw, &[("e", 1)], vec![upsertion("e", 1, 4096, key)]);
-    assert_eq!(
-        twice,
-        [("e".to_owned(), code(ResponseError::DuplicateResource))]
+    let twice = alter(
+        &mut raw,
+        &[("dora", 1)],
+        vec![upsertion("dora", 2, 4096, vec![1; 64])],
     );
     assert_eq!(
-        alter(&mut raw, &[("alice", 1), ("dora", 1), ("dora", 2)], vec![]),
+        twice,
+        [("dora".to_owned(), code(ResponseError::DuplicateResource))]
+    );
+    assert_eq!(
+        alter(&mut raw, &[("alice", 1), ("dora", 2)], vec![]),
         [
             ("alice".to_owned(), 0),
             ("dora".to_owned(), code(ResponseError::ResourceNotFound)),
