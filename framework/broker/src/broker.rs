@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{BrokerConfig, FlushPolicy};
 use crate::files;
-use crate::group::{Coordinator, Offsets};
+use crate::group::{Coordinator, Offsets, expire_offsets};
 use crate::log::MAX_SEGMENT_BYTES;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::producer_ids::ProducerIds;
@@ -190,6 +190,12 @@ fn check(config: &BrokerConfig) -> Result<()> {
             "set it between 1,024 and 2,147,483,647",
         );
     }
+    if config.offsets_retention_check_interval.is_zero() {
+        return refuse(
+            "offsets_retention_check_interval",
+            "set it to a second or more",
+        );
+    }
     if config.flush == FlushPolicy::Interval(Duration::ZERO) {
         return refuse(
             "flush",
@@ -214,6 +220,8 @@ async fn start(config: Arc<BrokerConfig>) -> Result<(Arc<Shared>, SocketAddr, Re
         .tasks
         .spawn(server::accept(Arc::clone(&shared), listener));
     shared.tasks.spawn(flush_in_background(Arc::clone(&shared)));
+    shared.tasks.spawn(expire_offsets(Arc::clone(&shared)));
+    shared.coordinator.start_clocks();
     tracing::info!(
         address = %local_addr,
         folder = %shared.config.data_dir.display(),
@@ -330,8 +338,10 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
     let producer_ids = ProducerIds::open(config.data_dir.join(PRODUCER_IDS))?;
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
+    let offsets = Arc::new(offsets);
     let coordinator = Coordinator::new(
         config.group_initial_rebalance_delay,
+        Arc::clone(&offsets),
         tasks.clone(),
         stop.clone(),
     );
@@ -339,7 +349,7 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
         config,
         topics: Arc::new(topics),
         coordinator,
-        offsets: Arc::new(offsets),
+        offsets,
         producer_ids,
         metrics: Metrics::default(),
         stop,

@@ -51,6 +51,7 @@
 
 mod api;
 mod broker;
+mod broker_settings;
 mod config;
 mod files;
 mod group;

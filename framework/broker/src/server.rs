@@ -80,7 +80,7 @@ async fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
         tracing::debug!(%peer, %error, "cannot set tcp_nodelay");
     }
     let caller = match stream.local_addr() {
-        Ok(local) => caller(shared, local),
+        Ok(local) => caller(shared, local, peer),
         Err(error) => {
             tracing::debug!(%peer, %error, "connection lost");
             return;
@@ -101,7 +101,7 @@ async fn serve(shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Where this client is told to connect to: the advertised address, or the one it used.
-fn caller(shared: &Shared, local: SocketAddr) -> Caller {
+fn caller(shared: &Shared, local: SocketAddr, peer: SocketAddr) -> Caller {
     let (host, port) = match &shared.config.advertised {
         Some((host, port)) => (host.clone(), *port),
         None => {
@@ -114,6 +114,7 @@ fn caller(shared: &Shared, local: SocketAddr) -> Caller {
     };
     Caller {
         client_id: StrBytes::default(),
+        client_host: StrBytes::from_string(format!("/{}", peer.ip().to_canonical())),
         host: StrBytes::from_string(host),
         port: i32::from(port),
     }

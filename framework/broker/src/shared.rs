@@ -57,6 +57,8 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) client_id: StrBytes,
+    /// The client's address as Kafka writes it: behind the name, which is left out.
+    pub(crate) client_host: StrBytes,
     /// Where clients shall connect to.
     pub(crate) host: StrBytes,
     pub(crate) port: i32,

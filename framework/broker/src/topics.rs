@@ -5,6 +5,8 @@
 //! carries the topic's id), so that a crash in between leaves a deletion that the next
 //! start completes.
 
+mod alter;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
@@ -17,6 +19,9 @@ use kafka_protocol::protocol::StrBytes;
 use mesh_core::{Error, ErrorKind};
 use uuid::Uuid;
 
+pub(crate) use self::alter::MorePartitions;
+
+use crate::broker_settings::BrokerSettings;
 use crate::config::BrokerConfig;
 use crate::files;
 use crate::log::Partition;
@@ -50,6 +55,7 @@ impl Topic {
 struct Directory {
     by_name: BTreeMap<String, Arc<Topic>>,
     by_id: HashMap<Uuid, Arc<Topic>>,
+    broker_settings: BrokerSettings,
 }
 
 impl Directory {
@@ -148,14 +154,19 @@ impl Topics {
                     version: 1,
                     cluster_id: new_cluster_id(),
                     topics: Vec::new(),
+                    broker_settings: BrokerSettings::default(),
                 }
             }
         };
         finish_deletions(&folder, &mut stored).map_err(failed)?;
         remove_leftovers(&folder, &stored).map_err(failed)?;
-        let mut directory = Directory::default();
+        let mut directory = Directory {
+            broker_settings: stored.broker_settings,
+            ..Directory::default()
+        };
         for topic in &stored.topics {
-            let settings = log_settings(&config, &topic.configs);
+            let settings =
+                log_settings(&config, &directory.broker_settings.beneath(&topic.configs));
             let mut partitions = Vec::new();
             for index in 0..topic.partitions {
                 let dir = partition_dir(&config.data_dir, &topic.name, index as usize);
@@ -229,6 +240,7 @@ impl Topics {
                     configs: topic.configs.clone(),
                 })
                 .collect(),
+            broker_settings: directory.broker_settings.clone(),
         };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(io::Error::other)?;
         files::write_atomic(&self.config.data_dir.join(FILE), &bytes)
@@ -290,7 +302,7 @@ impl Topics {
     }
 
     fn create_now(&self, new: &NewTopic) -> io::Result<Arc<Topic>> {
-        let settings = log_settings(&self.config, &new.configs);
+        let settings = self.settings(&self.snapshot().broker_settings, &new.configs);
         let count = usize::try_from(new.partitions).unwrap_or(0);
         let dirs: Vec<PathBuf> = (0..count)
             .map(|index| partition_dir(&self.config.data_dir, &new.name, index))

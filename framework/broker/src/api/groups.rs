@@ -24,7 +24,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::{code, text};
-use crate::group::{Committed, JoinReply, JoinRequest, SyncReply, SyncRequest};
+use crate::group::{
+    Claim, Committed, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest,
+};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
 
@@ -82,14 +84,6 @@ pub(super) async fn find_coordinator(
     }
 }
 
-/// Static members come with the next step; Kafka answers so where they are switched off.
-fn check_dynamic(instance: Option<&StrBytes>) -> Result<(), ResponseError> {
-    match instance {
-        Some(_) => Err(ResponseError::UnsupportedVersion),
-        None => Ok(()),
-    }
-}
-
 fn check_group(group: &GroupId) -> Result<(), ResponseError> {
     match group.is_empty() {
         true => Err(ResponseError::InvalidGroupId),
@@ -107,9 +101,8 @@ pub(super) async fn join_group(
     let session_timeout = millis(request.session_timeout_ms);
     let config = &shared.config;
     let allowed = config.group_min_session_timeout..=config.group_max_session_timeout;
-    let checked = check_group(&request.group_id)
-        .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
-        .and_then(|()| match allowed.contains(&session_timeout) {
+    let checked =
+        check_group(&request.group_id).and_then(|()| match allowed.contains(&session_timeout) {
             true => Ok(()),
             false => Err(ResponseError::InvalidSessionTimeout),
         });
@@ -119,7 +112,9 @@ pub(super) async fn join_group(
             let member_id = request.member_id.clone();
             let join = JoinRequest {
                 member_id: request.member_id,
+                instance_id: request.group_instance_id,
                 client_id: caller.client_id.clone(),
+                client_host: caller.client_host.clone(),
                 session_timeout,
                 // Version 0 has no rebalance time-out and means the session's.
                 rebalance_timeout: match request.rebalance_timeout_ms {
@@ -133,6 +128,7 @@ pub(super) async fn join_group(
                     .map(|protocol| (protocol.name, protocol.metadata))
                     .collect(),
                 require_known_member: version >= 4,
+                may_skip_assignment: version >= 9,
             };
             tokio::select! {
                 reply = shared.coordinator.join(&request.group_id.0, join) => reply,
@@ -145,10 +141,12 @@ pub(super) async fn join_group(
     let members = reply
         .members
         .into_iter()
-        .map(|(id, metadata)| {
+        .map(|member| {
             JoinGroupResponseMember::default()
-                .with_member_id(id)
-                .with_metadata(metadata)
+                .with_member_id(member.id)
+                // The codec refuses the field before version 5, which has no such members.
+                .with_group_instance_id(member.instance_id.filter(|_| version >= 5))
+                .with_metadata(member.metadata)
         })
         .collect();
     // Before version 7 the protocol's name cannot be absent.
@@ -159,6 +157,7 @@ pub(super) async fn join_group(
         .with_protocol_type(reply.protocol_type)
         .with_protocol_name(protocol)
         .with_leader(reply.leader)
+        .with_skip_assignment(reply.skip_assignment)
         .with_member_id(reply.member_id)
         .with_members(members)
 }
@@ -169,13 +168,12 @@ pub(super) async fn sync_group(
     _version: i16,
     request: SyncGroupRequest,
 ) -> SyncGroupResponse {
-    let checked = check_group(&request.group_id)
-        .and_then(|()| check_dynamic(request.group_instance_id.as_ref()));
-    let outcome: Result<SyncReply, ResponseError> = match checked {
+    let outcome: Result<SyncReply, ResponseError> = match check_group(&request.group_id) {
         Err(error) => Err(error),
         Ok(()) => {
             let sync = SyncRequest {
                 member_id: request.member_id,
+                instance_id: request.group_instance_id,
                 generation: request.generation_id,
                 protocol_type: request.protocol_type,
                 protocol: request.protocol_name,
@@ -206,15 +204,15 @@ pub(super) async fn heartbeat(
     _version: i16,
     request: HeartbeatRequest,
 ) -> HeartbeatResponse {
-    let outcome = check_group(&request.group_id)
-        .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
-        .and_then(|()| {
-            shared.coordinator.heartbeat(
-                &request.group_id.0,
-                &request.member_id,
-                request.generation_id,
-            )
-        });
+    let claim = Claim {
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_ref(),
+    };
+    let outcome = check_group(&request.group_id).and_then(|()| {
+        shared
+            .coordinator
+            .heartbeat(&request.group_id.0, claim, request.generation_id)
+    });
     HeartbeatResponse::default().with_error_code(code(&outcome))
 }
 
@@ -229,18 +227,25 @@ pub(super) async fn leave_group(
         return LeaveGroupResponse::default().with_error_code(error.code());
     }
     if version < 3 {
-        let outcome = shared.coordinator.leave(&group.0, &request.member_id);
+        let leave = LeaveRequest {
+            member_id: request.member_id,
+            instance_id: None,
+        };
+        let outcome = shared.coordinator.leave(&group.0, &leave);
         return LeaveGroupResponse::default().with_error_code(code(&outcome));
     }
     let members = request
         .members
         .into_iter()
         .map(|member| {
-            let outcome = check_dynamic(member.group_instance_id.as_ref())
-                .and_then(|()| shared.coordinator.leave(&group.0, &member.member_id));
+            let leave = LeaveRequest {
+                member_id: member.member_id,
+                instance_id: member.group_instance_id,
+            };
+            let outcome = shared.coordinator.leave(&group.0, &leave);
             MemberResponse::default()
-                .with_member_id(member.member_id)
-                .with_group_instance_id(member.group_instance_id)
+                .with_member_id(leave.member_id)
+                .with_group_instance_id(leave.instance_id)
                 .with_error_code(code(&outcome))
         })
         .collect();
@@ -254,15 +259,14 @@ pub(super) async fn offset_commit(
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
     let group = &request.group_id;
-    let allowed = check_group(group)
-        .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
-        .and_then(|()| {
-            shared.coordinator.check_commit(
-                &group.0,
-                &request.member_id,
-                request.generation_id_or_member_epoch,
-            )
-        });
+    let claim = Claim {
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_ref(),
+    };
+    let allowed = check_group(group).and_then(|()| {
+        let generation = request.generation_id_or_member_epoch;
+        shared.coordinator.check_commit(&group.0, claim, generation)
+    });
     let now = now_ms();
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());

@@ -17,10 +17,10 @@ use crate::topics::{NewTopic, Topic, check_name};
 /// Operations allowed on a topic as bits of Kafka's `AclOperation` codes: read, write,
 /// create, delete, alter, describe, describe configs, alter configs. Without access
 /// control everything is allowed.
-const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
+pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// On the cluster: create, alter, describe, cluster action, describe and alter configs,
 /// idempotent write.
-const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
 pub(super) async fn metadata(
     shared: &Arc<Shared>,

@@ -1,11 +1,18 @@
 //! The APIs of the wire protocol: which versions there are, and from a request's bytes to
 //! its response's bytes. One module for each resource.
 
+mod alter_configs;
+mod broker_configs;
+mod cluster;
 mod configs;
+mod epochs;
 mod fetch;
+mod group_admin;
 mod groups;
 mod list_offsets;
+mod log_dirs;
 mod metadata;
+mod partitions;
 mod produce;
 mod producers;
 mod shape;
@@ -18,6 +25,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, CreatePartitionsRequest,
+    DeleteGroupsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest,
+    ElectLeadersRequest, IncrementalAlterConfigsRequest, ListGroupsRequest,
+    ListPartitionReassignmentsRequest, OffsetDeleteRequest, OffsetForLeaderEpochRequest,
+};
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
@@ -50,6 +64,21 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::InitProducerId, 0, 5),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::DescribeGroups, 0, 6),
+    (ApiKey::ListGroups, 0, 5),
+    (ApiKey::OffsetForLeaderEpoch, 2, 4),
+    (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::DescribeLogDirs, 1, 4),
+    (ApiKey::CreatePartitions, 0, 3),
+    (ApiKey::DeleteGroups, 0, 2),
+    (ApiKey::ElectLeaders, 0, 2),
+    (ApiKey::IncrementalAlterConfigs, 0, 1),
+    (ApiKey::AlterPartitionReassignments, 0, 1),
+    (ApiKey::ListPartitionReassignments, 0, 0),
+    (ApiKey::OffsetDelete, 0, 0),
+    (ApiKey::DescribeClientQuotas, 0, 1),
+    (ApiKey::DescribeCluster, 0, 2),
+    (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 /// The head of a request, which is the same in all versions up to the client id.
@@ -129,6 +158,37 @@ pub(crate) async fn answer(
         ApiKey::LeaveGroup => reply!(LeaveGroupRequest, groups::leave_group),
         ApiKey::OffsetCommit => reply!(OffsetCommitRequest, groups::offset_commit),
         ApiKey::OffsetFetch => reply!(OffsetFetchRequest, groups::offset_fetch),
+        ApiKey::DescribeGroups => reply!(DescribeGroupsRequest, group_admin::describe_groups),
+        ApiKey::ListGroups => reply!(ListGroupsRequest, group_admin::list_groups),
+        ApiKey::DeleteGroups => reply!(DeleteGroupsRequest, group_admin::delete_groups),
+        ApiKey::OffsetDelete => reply!(OffsetDeleteRequest, group_admin::offset_delete),
+        ApiKey::OffsetForLeaderEpoch => {
+            reply!(OffsetForLeaderEpochRequest, epochs::offset_for_leader_epoch)
+        }
+        ApiKey::AlterConfigs => reply!(AlterConfigsRequest, alter_configs::alter_configs),
+        ApiKey::IncrementalAlterConfigs => reply!(
+            IncrementalAlterConfigsRequest,
+            alter_configs::incremental_alter_configs
+        ),
+        ApiKey::DescribeLogDirs => reply!(DescribeLogDirsRequest, log_dirs::describe_log_dirs),
+        ApiKey::CreatePartitions => reply!(CreatePartitionsRequest, partitions::create_partitions),
+        ApiKey::ElectLeaders => reply!(ElectLeadersRequest, partitions::elect_leaders),
+        ApiKey::AlterPartitionReassignments => reply!(
+            AlterPartitionReassignmentsRequest,
+            partitions::alter_reassignments
+        ),
+        ApiKey::ListPartitionReassignments => reply!(
+            ListPartitionReassignmentsRequest,
+            partitions::list_reassignments
+        ),
+        ApiKey::DescribeClientQuotas => {
+            reply!(DescribeClientQuotasRequest, cluster::describe_client_quotas)
+        }
+        ApiKey::DescribeCluster => reply!(DescribeClusterRequest, cluster::describe_cluster),
+        ApiKey::DescribeTopicPartitions => reply!(
+            DescribeTopicPartitionsRequest,
+            cluster::describe_topic_partitions
+        ),
         _ => unsupported(&head),
     }
 }

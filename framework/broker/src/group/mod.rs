@@ -1,11 +1,21 @@
 //! Consumer groups: the classic protocol and committed offsets.
 
+mod clock;
 mod coordinator;
+mod expiry;
+mod joining;
+mod member;
 mod offset_log;
 mod offsets;
+mod rebalance;
 mod requests;
 mod state;
+mod stored;
+mod subscription;
+mod view;
 
 pub(crate) use coordinator::Coordinator;
+pub(crate) use expiry::expire_offsets;
 pub(crate) use offsets::{Committed, Offsets};
-pub(crate) use requests::{JoinReply, JoinRequest, SyncReply, SyncRequest};
+pub(crate) use requests::{Claim, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
+pub(crate) use view::{GroupPhase, GroupView};

@@ -1,5 +1,5 @@
-//! The file format of committed offsets: frames of length, CRC32C and a JSON list, one for
-//! each commit, so that a commit is stored whole or not at all.
+//! The file format of committed offsets and groups: frames of length, CRC32C and a JSON
+//! list, one for each change, so that a change is stored whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,17 +8,33 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::offsets::Committed;
+use super::stored::StoredGroup;
 use crate::files;
 
 const HEADER: usize = 8;
 
-/// One line of the log: an offset, or with none the removal of one.
+/// One line of the log.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Line {
+#[serde(untagged)]
+pub(super) enum Line {
+    Offset(OffsetLine),
+    Group(GroupLine),
+}
+
+/// An offset, or with none the removal of one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OffsetLine {
     pub(super) group: String,
     pub(super) topic: String,
     pub(super) partition: i32,
     pub(super) committed: Option<Committed>,
+}
+
+/// A group's generation and members, or with none the removal of the group.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GroupLine {
+    pub(super) group: String,
+    pub(super) state: Option<StoredGroup>,
 }
 
 /// What reading a log has found.

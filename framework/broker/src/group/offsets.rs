@@ -1,7 +1,8 @@
-//! Committed offsets, durable under the broker's flush policy as record batches are: with
-//! `Always` a commit is answered after its fsync, else the process may be killed and only
-//! a power failure takes the last of them. The log is rewritten as a snapshot at every
-//! start and whenever it has grown to several times what it says.
+//! Committed offsets and the stored state of groups, durable under the broker's flush
+//! policy as record batches are: with `Always` a commit is answered after its fsync, else
+//! the process may be killed and only a power failure takes the last of them. The log is
+//! rewritten as a snapshot at every start and whenever it has grown to several times what
+//! it says.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -13,7 +14,8 @@ use kafka_protocol::ResponseError;
 use mesh_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::offset_log::{self, Line, OffsetLog};
+use super::offset_log::{self, GroupLine, Line, OffsetLine, OffsetLog};
+use super::stored::StoredGroup;
 use crate::report::{Finding, FindingKind, RecoveryReport};
 use crate::sync::{lock, read, write};
 
@@ -31,11 +33,74 @@ pub(crate) struct Committed {
 
 type ByPartition = BTreeMap<(String, i32), Committed>;
 
-/// The offsets of all groups.
+/// What the log says.
+#[derive(Debug, Default)]
+struct Content {
+    offsets: HashMap<String, ByPartition>,
+    groups: HashMap<String, StoredGroup>,
+}
+
+impl Content {
+    fn apply(&mut self, line: Line) {
+        match line {
+            Line::Offset(line) => {
+                let key = (line.topic, line.partition);
+                if let Some(committed) = line.committed {
+                    let offsets = self.offsets.entry(line.group).or_default();
+                    offsets.insert(key, committed);
+                } else if let Some(offsets) = self.offsets.get_mut(&line.group) {
+                    offsets.remove(&key);
+                    if offsets.is_empty() {
+                        self.offsets.remove(&line.group);
+                    }
+                }
+            }
+            Line::Group(line) => match line.state {
+                Some(state) => {
+                    self.groups.insert(line.group, state);
+                }
+                None => {
+                    self.groups.remove(&line.group);
+                }
+            },
+        }
+    }
+
+    fn snapshot(&self) -> Vec<Line> {
+        let offsets = self.offsets.iter().flat_map(|(group, offsets)| {
+            offsets.iter().map(|((topic, partition), committed)| {
+                Line::Offset(OffsetLine {
+                    group: group.clone(),
+                    topic: topic.clone(),
+                    partition: *partition,
+                    committed: Some(committed.clone()),
+                })
+            })
+        });
+        let groups = self.groups.iter().map(|(group, state)| {
+            Line::Group(GroupLine {
+                group: group.clone(),
+                state: Some(state.clone()),
+            })
+        });
+        groups.chain(offsets).collect()
+    }
+}
+
+fn removal(group: &str, topic: &str, partition: i32) -> Line {
+    Line::Offset(OffsetLine {
+        group: group.to_owned(),
+        topic: topic.to_owned(),
+        partition,
+        committed: None,
+    })
+}
+
+/// The offsets of all groups, and the groups themselves.
 #[derive(Debug)]
 pub(crate) struct Offsets {
     durable_before_ack: bool,
-    groups: RwLock<HashMap<String, ByPartition>>,
+    content: RwLock<Content>,
     log: Mutex<OffsetLog>,
     /// The length of the log after its last rewrite.
     snapshot_len: AtomicU64,
@@ -86,25 +151,14 @@ impl Offsets {
             let aside = offset_log::set_aside(&path).map_err(unreadable)?;
             tracing::warn!(file = %aside.display(), "kept the damaged log of offsets");
         }
-        let mut groups: HashMap<String, ByPartition> = HashMap::new();
+        let mut content = Content::default();
         for line in replay.lines {
-            let key = (line.topic, line.partition);
-            match line.committed {
-                Some(committed) => {
-                    groups.entry(line.group).or_default().insert(key, committed);
-                }
-                None => {
-                    if let Some(offsets) = groups.get_mut(&line.group) {
-                        offsets.remove(&key);
-                    }
-                }
-            }
+            content.apply(line);
         }
-        groups.retain(|_, offsets| !offsets.is_empty());
-        let log = OffsetLog::rewrite(&path, snapshot(&groups)).map_err(unreadable)?;
+        let log = OffsetLog::rewrite(&path, content.snapshot()).map_err(unreadable)?;
         Ok(Self {
             durable_before_ack,
-            groups: RwLock::new(groups),
+            content: RwLock::new(content),
             snapshot_len: AtomicU64::new(log.len()),
             log: Mutex::new(log),
             appended: AtomicU64::new(0),
@@ -122,11 +176,13 @@ impl Offsets {
     ) -> Result<(), ResponseError> {
         let lines: Vec<Line> = offsets
             .into_iter()
-            .map(|(topic, partition, committed)| Line {
-                group: group.to_owned(),
-                topic,
-                partition,
-                committed: Some(committed),
+            .map(|(topic, partition, committed)| {
+                Line::Offset(OffsetLine {
+                    group: group.to_owned(),
+                    topic,
+                    partition,
+                    committed: Some(committed),
+                })
             })
             .collect();
         self.write(lines).await
@@ -135,31 +191,93 @@ impl Offsets {
     /// Forgets all offsets of a topic that has been deleted.
     pub(crate) async fn remove_topic(self: &Arc<Self>, topic: &str) -> Result<(), ResponseError> {
         let mut lines = Vec::new();
-        for (group, offsets) in read(&self.groups).iter() {
+        for (group, offsets) in &read(&self.content).offsets {
             for (name, partition) in offsets.keys().filter(|(name, _)| name == topic) {
-                lines.push(Line {
-                    group: group.clone(),
-                    topic: name.clone(),
-                    partition: *partition,
-                    committed: None,
-                });
+                lines.push(removal(group, name, *partition));
             }
         }
         self.write(lines).await
+    }
+
+    /// Forgets some offsets of a group; [`Offsets::durable`] waits until that is durable.
+    pub(crate) fn remove(
+        &self,
+        group: &str,
+        offsets: &[(String, i32)],
+    ) -> Result<(), ResponseError> {
+        let lines = offsets
+            .iter()
+            .map(|(topic, partition)| removal(group, topic, *partition))
+            .collect();
+        self.append_logged(lines).map(drop)
+    }
+
+    /// Forgets a group and all its offsets, in one change.
+    pub(super) fn remove_group(&self, group: &str) -> Result<(), ResponseError> {
+        let mut lines: Vec<Line> = self
+            .all(group)
+            .keys()
+            .map(|(topic, partition)| removal(group, topic, *partition))
+            .collect();
+        lines.push(Line::Group(GroupLine {
+            group: group.to_owned(),
+            state: None,
+        }));
+        self.append_logged(lines).map(drop)
+    }
+
+    /// Stores a group's generation and members.
+    pub(super) fn store_group(&self, group: &str, state: StoredGroup) -> Result<(), ResponseError> {
+        let line = Line::Group(GroupLine {
+            group: group.to_owned(),
+            state: Some(state),
+        });
+        self.append_logged(vec![line]).map(drop)
+    }
+
+    /// The groups as they were stored.
+    pub(super) fn stored_groups(&self) -> Vec<(String, StoredGroup)> {
+        read(&self.content)
+            .groups
+            .iter()
+            .map(|(group, state)| (group.clone(), state.clone()))
+            .collect()
+    }
+
+    /// The groups that have offsets.
+    pub(super) fn groups_with_offsets(&self) -> Vec<String> {
+        read(&self.content).offsets.keys().cloned().collect()
+    }
+
+    /// Whether a group has offsets.
+    pub(super) fn has_offsets(&self, group: &str) -> bool {
+        read(&self.content).offsets.contains_key(group)
+    }
+
+    /// Waits until all that has been stored so far may be acknowledged.
+    pub(crate) async fn durable(self: &Arc<Self>) -> Result<(), ResponseError> {
+        match self.durable_before_ack {
+            true => self.flush(self.appended.load(Ordering::Acquire)).await,
+            false => Ok(()),
+        }
     }
 
     async fn write(self: &Arc<Self>, lines: Vec<Line>) -> Result<(), ResponseError> {
         if lines.is_empty() {
             return Ok(());
         }
-        let at = self.append(lines).map_err(|error| {
-            tracing::error!(%error, "cannot store offsets");
-            ResponseError::CoordinatorNotAvailable
-        })?;
+        let at = self.append_logged(lines)?;
         match self.durable_before_ack {
             true => self.flush(at).await,
             false => Ok(()),
         }
+    }
+
+    fn append_logged(&self, lines: Vec<Line>) -> Result<u64, ResponseError> {
+        self.append(lines).map_err(|error| {
+            tracing::error!(%error, "cannot store offsets");
+            ResponseError::CoordinatorNotAvailable
+        })
     }
 
     fn append(&self, lines: Vec<Line>) -> io::Result<u64> {
@@ -170,26 +288,16 @@ impl Offsets {
         let mut log = lock(&self.log);
         log.append(&frame)?;
         let at = self.appended.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut groups = write(&self.groups);
+        let mut content = write(&self.content);
         for line in lines {
-            let key = (line.topic, line.partition);
-            match line.committed {
-                Some(committed) => {
-                    groups.entry(line.group).or_default().insert(key, committed);
-                }
-                None => {
-                    if let Some(offsets) = groups.get_mut(&line.group) {
-                        offsets.remove(&key);
-                    }
-                }
-            }
+            content.apply(line);
         }
         let grown = 4 * self
             .snapshot_len
             .load(Ordering::Acquire)
             .max(REWRITE_FROM / 4);
         if log.len() > grown {
-            *log = OffsetLog::rewrite(log.path(), snapshot(&groups))?;
+            *log = OffsetLog::rewrite(log.path(), content.snapshot())?;
             self.snapshot_len.store(log.len(), Ordering::Release);
             self.flushed.fetch_max(at, Ordering::AcqRel);
         }
@@ -198,7 +306,8 @@ impl Offsets {
 
     /// A group's offset for one partition.
     pub(crate) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
-        read(&self.groups)
+        read(&self.content)
+            .offsets
             .get(group)?
             .get(&(topic.to_owned(), partition))
             .cloned()
@@ -206,7 +315,8 @@ impl Offsets {
 
     /// All offsets of a group, by topic and partition.
     pub(crate) fn all(&self, group: &str) -> ByPartition {
-        read(&self.groups).get(group).cloned().unwrap_or_default()
+        let content = read(&self.content);
+        content.offsets.get(group).cloned().unwrap_or_default()
     }
 
     async fn flush(self: &Arc<Self>, at: u64) -> Result<(), ResponseError> {
@@ -241,21 +351,4 @@ impl Offsets {
             false => self.flush(self.appended.load(Ordering::Acquire)).await,
         }
     }
-}
-
-fn snapshot(groups: &HashMap<String, ByPartition>) -> Vec<Line> {
-    let line = |group: &String, key: &(String, i32), committed: &Committed| Line {
-        group: group.clone(),
-        topic: key.0.clone(),
-        partition: key.1,
-        committed: Some(committed.clone()),
-    };
-    groups
-        .iter()
-        .flat_map(|(group, offsets)| {
-            offsets
-                .iter()
-                .map(move |(key, committed)| line(group, key, committed))
-        })
-        .collect()
 }

@@ -117,6 +117,6 @@ fn what_is_not_there_cannot_be_described() {
     check(2, "a b", ResponseError::InvalidTopicException);
     check(4, "9", ResponseError::InvalidRequest);
     check(4, "one", ResponseError::InvalidRequest);
-    check(8, "1", ResponseError::InvalidRequest);
+    check(8, "9", ResponseError::InvalidRequest);
     check(99, "1", ResponseError::InvalidRequest);
 }

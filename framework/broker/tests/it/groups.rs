@@ -20,7 +20,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::support::{Raw, TestBroker, name, string};
 
-fn join_request(member: &StrBytes, protocols: &[&str]) -> JoinGroupRequest {
+pub(crate) fn join_request(member: &StrBytes, protocols: &[&str]) -> JoinGroupRequest {
     JoinGroupRequest::default()
         .with_group_id(string("g").into())
         .with_session_timeout_ms(1_000)
@@ -40,7 +40,7 @@ fn join_request(member: &StrBytes, protocols: &[&str]) -> JoinGroupRequest {
 }
 
 /// Joins as clients since version 4 do: asked to come again with the id given.
-fn join(raw: &mut Raw, version: i16, protocols: &[&str]) -> JoinGroupResponse {
+pub(crate) fn join(raw: &mut Raw, version: i16, protocols: &[&str]) -> JoinGroupResponse {
     let first = raw.call(version, &join_request(&StrBytes::default(), protocols));
     if version < 4 {
         return first;
@@ -49,7 +49,10 @@ fn join(raw: &mut Raw, version: i16, protocols: &[&str]) -> JoinGroupResponse {
     raw.call(version, &join_request(&first.member_id, protocols))
 }
 
-fn sync_request(joined: &JoinGroupResponse, assignments: &[(&StrBytes, &str)]) -> SyncGroupRequest {
+pub(crate) fn sync_request(
+    joined: &JoinGroupResponse,
+    assignments: &[(&StrBytes, &str)],
+) -> SyncGroupRequest {
     SyncGroupRequest::default()
         .with_group_id(string("g").into())
         .with_generation_id(joined.generation_id)
@@ -68,7 +71,7 @@ fn sync_request(joined: &JoinGroupResponse, assignments: &[(&StrBytes, &str)]) -
         )
 }
 
-fn heartbeat(raw: &mut Raw, member: &StrBytes, generation: i32) -> i16 {
+pub(crate) fn heartbeat(raw: &mut Raw, member: &StrBytes, generation: i32) -> i16 {
     let request = HeartbeatRequest::default()
         .with_group_id(string("g").into())
         .with_generation_id(generation)
@@ -76,7 +79,13 @@ fn heartbeat(raw: &mut Raw, member: &StrBytes, generation: i32) -> i16 {
     raw.call(3, &request).error_code
 }
 
-fn commit(raw: &mut Raw, version: i16, member: &StrBytes, generation: i32, offset: i64) -> i16 {
+pub(crate) fn commit(
+    raw: &mut Raw,
+    version: i16,
+    member: &StrBytes,
+    generation: i32,
+    offset: i64,
+) -> i16 {
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(0)
         .with_committed_offset(offset)
@@ -94,7 +103,7 @@ fn commit(raw: &mut Raw, version: i16, member: &StrBytes, generation: i32, offse
     raw.call(version, &request).topics[0].partitions[0].error_code
 }
 
-fn committed(raw: &mut Raw, group: &str) -> i64 {
+pub(crate) fn committed(raw: &mut Raw, group: &str) -> i64 {
     let request = OffsetFetchRequest::default()
         .with_group_id(string(group).into())
         .with_topics(Some(vec![
@@ -214,7 +223,6 @@ fn joining_is_checked() {
     };
     use ResponseError::{
         InconsistentGroupProtocol, InvalidGroupId, InvalidSessionTimeout, UnknownMemberId,
-        UnsupportedVersion,
     };
     check(
         good.clone().with_group_id(StrBytes::default().into()),
@@ -241,8 +249,10 @@ fn joining_is_checked() {
         UnknownMemberId,
     );
     check(
-        good.clone().with_group_instance_id(Some(string("static"))),
-        UnsupportedVersion,
+        good.clone()
+            .with_member_id(string("stranger"))
+            .with_group_instance_id(Some(string("static"))),
+        UnknownMemberId,
     );
     let mut member = test.raw();
     let joined = join(&mut member, 5, &["range", "sticky"]);
@@ -413,11 +423,13 @@ fn offsets_are_committed_by_members_and_by_those_without_a_group() {
         test.start_again();
         raw = test.raw();
         assert_eq!(committed(&mut raw, "g"), 100, "after a restart");
+        // The members are stored too, and go on as if nothing had happened.
+        assert_eq!(commit(&mut raw, 7, &member, generation, 100), 0);
         check(
             &mut raw,
             &member,
-            generation,
-            ResponseError::UnknownMemberId,
+            generation + 1,
+            ResponseError::IllegalGeneration,
         );
     }
     // A deleted topic's offsets go with it.
