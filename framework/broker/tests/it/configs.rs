@@ -7,7 +7,7 @@ use kafka_protocol::messages::describe_configs_response::{
 
 use crate::support::{Raw, TestBroker, string};
 
-fn describe(
+pub(crate) fn describe(
     raw: &mut Raw,
     version: i16,
     kind: i8,
@@ -28,7 +28,10 @@ fn describe(
     raw.call(version, &request).results[0].clone()
 }
 
-fn named<'a>(result: &'a DescribeConfigsResult, name: &str) -> &'a DescribeConfigsResourceResult {
+pub(crate) fn named<'a>(
+    result: &'a DescribeConfigsResult,
+    name: &str,
+) -> &'a DescribeConfigsResourceResult {
     result
         .configs
         .iter()
