@@ -58,7 +58,7 @@
 //! | Log levels by DescribeConfigs | there are no loggers; naming one in IncrementalAlterConfigs is INVALID_CONFIG |
 //! | Settings fixed at the start (`num.partitions`, ...) | AlterConfigs: INVALID_REQUEST; those that topics take as defaults (`log.retention.ms`, ...) can be altered |
 //! | Settings of groups and of client metrics | INVALID_REQUEST |
-//! | Record formats before magic 2 | UNSUPPORTED_FOR_MESSAGE_FORMAT |
+//! | Record formats before magic 2 | INVALID_RECORD |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
 //! | Incremental fetch sessions | every fetch is a full one |
 //!
@@ -79,6 +79,7 @@ mod shared;
 mod sync;
 mod topic_config;
 mod topic_folders;
+mod topic_name;
 mod topics;
 mod wire;
 

@@ -20,6 +20,7 @@ use mesh_core::{Error, ErrorKind};
 use uuid::Uuid;
 
 pub(crate) use self::alter::MorePartitions;
+pub(crate) use crate::topic_name::{Refusal, check_name};
 
 use crate::broker_settings::BrokerSettings;
 use crate::config::BrokerConfig;
@@ -34,7 +35,6 @@ use crate::topic_folders::{
 
 const FILE: &str = "topics.json";
 const FOLDER: &str = "topics";
-const MAX_NAME_LEN: usize = 249;
 
 /// A topic.
 #[derive(Debug)]
@@ -87,28 +87,6 @@ pub(crate) struct NewTopic {
     pub(crate) name: String,
     pub(crate) partitions: i32,
     pub(crate) configs: TopicConfigs,
-}
-
-/// An error code and the sentence that goes with it.
-pub(crate) type Refusal = (ResponseError, String);
-
-/// Whether a name may be a topic's, as Kafka has it.
-pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
-    let refuse = |why: &str| Err((ResponseError::InvalidTopicException, why.to_owned()));
-    if name.is_empty() {
-        return refuse("a topic name is not empty");
-    }
-    if name == "." || name == ".." {
-        return refuse("a topic name is not . or ..");
-    }
-    if name.len() > MAX_NAME_LEN {
-        return refuse("a topic name has at most 249 characters");
-    }
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if !name.bytes().all(legal) {
-        return refuse("a topic name has only letters, digits, '.', '_' and '-'");
-    }
-    Ok(())
 }
 
 fn partition_dir(data_dir: &Path, topic: &str, partition: usize) -> PathBuf {
@@ -398,26 +376,4 @@ fn storage_refusal(what: &'static str, error: &io::Error) -> Refusal {
 fn new_cluster_id() -> String {
     // Kafka's are 22 characters of base64; any text without spaces will do for clients.
     Uuid::new_v4().simple().to_string()[..22].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_follow_kafkas_rules() {
-        let check = |name: &str, accepted: bool| {
-            assert_eq!(check_name(name).is_ok(), accepted, "{name}");
-        };
-        check("customer.profiles.v1", true);
-        check("a-b_c", true);
-        check("", false);
-        check(".", false);
-        check("..", false);
-        check("a b", false);
-        check("a/b", false);
-        check("ä", false);
-        check(&"x".repeat(249), true);
-        check(&"x".repeat(250), false);
-    }
 }
