@@ -56,7 +56,7 @@
 //! | Quotas | DescribeClientQuotas finds none; AlterClientQuotas is not advertised |
 //! | Delegation tokens, client metrics, log folders to move to | not advertised |
 //! | Log levels by DescribeConfigs | there are no loggers; naming one in IncrementalAlterConfigs is INVALID_CONFIG |
-//! | Settings fixed at the start (`num.partitions`, ...) | AlterConfigs: INVALID_REQUEST; those that topics take as defaults (`log.retention.ms`, ...) can be altered |
+//! | Settings fixed at the start (`num.partitions`, ...) | AlterConfigs: INVALID_REQUEST; those that topics take as defaults (`log.retention.ms`, ...) can be altered, except `log.flush.interval.ms`, which is the flush policy. A name that no broker knows is INVALID_CONFIG, where Kafka stores it |
 //! | Settings of groups and of client metrics | INVALID_REQUEST |
 //! | Record formats before magic 2 | INVALID_RECORD |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |

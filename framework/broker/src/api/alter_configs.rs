@@ -241,6 +241,13 @@ fn changed_broker(
             false => invalid_config(format!("unknown broker config name: {name}")),
         })
     };
+    // Kafka calls a wrong value of the broker an invalid request, one of a topic an
+    // invalid setting.
+    for (name, change) in &changes.changes {
+        if let Change::Set(value) = change {
+            look_up(name)?.check(value).map_err(invalid)?;
+        }
+    }
     let mut changed = now.clone();
     if for_all {
         let beneath = |definition: &Definition| definition.default_value(config);

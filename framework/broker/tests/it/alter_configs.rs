@@ -265,7 +265,7 @@ fn what_cannot_be_altered_is_refused_and_nothing_changes() {
             BROKER,
             "1",
             &[set("log.retention.ms", "soon")],
-            InvalidConfig,
+            InvalidRequest,
         ),
         (LOGGER, "1", &[set("kafka.server", "DEBUG")], InvalidConfig),
         (LOGGER, "9", &[set("kafka.server", "DEBUG")], InvalidRequest),
