@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use mesh_core::{Decimal, Result};
 
 use crate::products::{Money, Profile, ProfileAccounts, ProfileAccountsRole, ProfileGender};
-use crate::table::{Row, Table};
+use mesh_runtime::{Row, Table};
 
 const CLIENTS: &str = "client.asc";
 const DISTRICTS: &str = "district.asc";

@@ -13,7 +13,6 @@ pub mod history;
 pub mod import;
 pub mod products;
 pub mod scorecard;
-pub mod table;
 
 /// The domain as its process hosts it.
 pub fn domain() -> Domain {

@@ -9,7 +9,7 @@ use std::path::Path;
 use mesh_core::Result;
 
 use crate::products::{Application, Money};
-use crate::table::Table;
+use mesh_runtime::Table;
 
 // The bank's own names, written in two parts so that a copy of this domain under another name,
 // made by replacing the old name, still reads the bank's file.

@@ -14,7 +14,6 @@ pub mod history;
 pub mod import;
 pub mod products;
 pub mod rules;
-pub mod table;
 
 /// The domain as its process hosts it.
 pub fn domain() -> Domain {

@@ -10,7 +10,7 @@ use crate::ledger::PAYOUT_IDS_FROM;
 use crate::products::{
     Account, AccountStatus, LedgerEntry, LedgerEntryDirection, LedgerEntrySource, Money,
 };
-use crate::table::{Place, Row, Table};
+use mesh_runtime::{Place, Row, Table};
 
 const ACCOUNTS: &str = "account.asc";
 const DISPOSITIONS: &str = "disp.asc";

@@ -15,7 +15,6 @@ pub mod ledger;
 pub mod payout;
 pub mod products;
 pub mod settings;
-pub mod table;
 
 /// The domain as its process hosts it.
 pub fn domain(settings: settings::Settings) -> Domain {

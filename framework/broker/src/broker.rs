@@ -23,11 +23,13 @@ use crate::report::RecoveryReport;
 use crate::server;
 use crate::shared::Shared;
 use crate::topics::Topics;
+use crate::txn::Transactions;
 
 const LOCK: &str = "lock";
 const CLEAN: &str = "clean-stop";
 const OFFSETS: &str = "offsets.log";
 const PRODUCER_IDS: &str = "producer-ids";
+const TRANSACTIONS: &str = "transactions.log";
 /// How long a stop waits for requests that are being answered.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How often full segments are made durable under a policy that has no interval of its own.
@@ -216,6 +218,10 @@ async fn start(config: Arc<BrokerConfig>) -> Result<(Arc<Shared>, SocketAddr, Re
     let (shared, recovery) = opening
         .unwrap_or_else(|error| Err(Error::internal("recovery did not end").because(error)))?;
     let shared = Arc::new(shared);
+    shared.transactions.recover().await;
+    shared
+        .tasks
+        .spawn(look_after_transactions(Arc::clone(&shared)));
     shared
         .tasks
         .spawn(server::accept(Arc::clone(&shared), listener));
@@ -330,15 +336,21 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
         ..RecoveryReport::default()
     };
     let topics = Topics::open(Arc::clone(&config), clean, &mut recovery)?;
-    let offsets = Offsets::open(
-        config.data_dir.join(OFFSETS),
-        config.flush == FlushPolicy::Always,
+    let topics = Arc::new(topics);
+    let always = config.flush == FlushPolicy::Always;
+    let offsets = Offsets::open(&config.data_dir.join(OFFSETS), always, &mut recovery)?;
+    let offsets = Arc::new(offsets);
+    let producer_ids = ProducerIds::open(config.data_dir.join(PRODUCER_IDS))?;
+    let transactions = Transactions::open(
+        &config.data_dir.join(TRANSACTIONS),
+        always,
+        Arc::new(producer_ids),
+        Arc::clone(&topics),
+        Arc::clone(&offsets),
         &mut recovery,
     )?;
-    let producer_ids = ProducerIds::open(config.data_dir.join(PRODUCER_IDS))?;
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
-    let offsets = Arc::new(offsets);
     let coordinator = Coordinator::new(
         config.group_initial_rebalance_delay,
         Arc::clone(&offsets),
@@ -347,10 +359,10 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
     );
     let shared = Shared {
         config,
-        topics: Arc::new(topics),
+        topics,
         coordinator,
         offsets,
-        producer_ids,
+        transactions,
         metrics: Metrics::default(),
         stop,
         tasks,
@@ -381,6 +393,21 @@ async fn flush_in_background(shared: Arc<Shared>) {
         if !only_sealed && let Err(error) = shared.offsets.flush_pending().await {
             tracing::error!(%error, "cannot flush the committed offsets");
         }
+        if !only_sealed && let Err(error) = shared.transactions.flush_pending().await {
+            tracing::error!(%error, "cannot flush the transactions");
+        }
+    }
+}
+
+/// Aborts transactions that take too long, for as long as the broker runs.
+async fn look_after_transactions(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(shared.config.transaction_check_interval) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        let expiry = shared.config.transactional_id_expiry;
+        shared.transactions.tick(expiry).await;
     }
 }
 
@@ -417,6 +444,11 @@ async fn close(shared: &Shared) -> Result<()> {
         .flush_pending()
         .await
         .map_err(|error| unwritten("offsets").because(error))?;
+    shared
+        .transactions
+        .flush_pending()
+        .await
+        .map_err(|error| unwritten("transactions").because(error))?;
     files::write_atomic(&shared.config.data_dir.join(CLEAN), b"")
         .map_err(|error| unwritten("mark of a clean stop").because(error))?;
     tracing::info!("broker stopped");

@@ -72,6 +72,13 @@ pub struct BrokerConfig {
     pub offsets_retention_check_interval: Duration,
     /// How long a silent idempotent producer is remembered (`producer.id.expiration.ms`).
     pub producer_id_expiry: Duration,
+    /// The longest time-out that a transaction may ask for (`transaction.max.timeout.ms`).
+    pub transaction_max_timeout: Duration,
+    /// How long a silent transactional id is remembered (`transactional.id.expiration.ms`).
+    pub transactional_id_expiry: Duration,
+    /// How often transactions are looked at that may have taken too long. 1 s, not Kafka's
+    /// 10 s: there are few of them on one node, and looking is cheap.
+    pub transaction_check_interval: Duration,
     /// Threads of the broker's own runtime. Two more than there are processors by default,
     /// since file reads and writes run on them and may wait for the disk.
     pub worker_threads: usize,
@@ -103,6 +110,9 @@ impl BrokerConfig {
             offsets_retention: Duration::from_secs(7 * 86_400),
             offsets_retention_check_interval: Duration::from_secs(600),
             producer_id_expiry: Duration::from_secs(86_400),
+            transaction_max_timeout: Duration::from_secs(900),
+            transactional_id_expiry: Duration::from_secs(7 * 86_400),
+            transaction_check_interval: Duration::from_secs(1),
             worker_threads: processors + 2,
         }
     }

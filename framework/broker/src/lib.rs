@@ -30,15 +30,21 @@
 //!   offsets that nobody uses are forgotten after `offsets_retention`.
 //! - An idempotent producer's batch is stored once: five batches of each producer and
 //!   partition are remembered, over restarts too.
+//! - A transaction is committed or aborted in all its partitions and groups alike, also when
+//!   the process is killed at any instant; read_committed readers see nothing of one that is
+//!   open or aborted. Its producer's predecessors are fenced. A power failure can, under
+//!   another policy than `Always`, take the end of a transaction as it can take records; what
+//!   it leaves open and unknown to the coordinator is aborted at the next start.
 //! - After a crash only what may not have been synced is read and checked. A torn tail is
 //!   cut off, damage elsewhere is kept and fenced in; both are in [`RecoveryReport`].
 //! - When an fsync fails, the partition takes no more records until the next start.
 //!
 //! # What is not here
 //!
-//! - Transactions, compaction and retention, ACLs, TLS and SASL are not built yet. They are
-//!   not advertised in ApiVersions; a transactional id is answered with UNSUPPORTED_VERSION,
-//!   a transactional batch with INVALID_TXN_STATE.
+//! - Compaction and retention, DeleteRecords, ACLs, TLS and SASL are not built yet, and not
+//!   advertised in ApiVersions.
+//! - Of transactions: two-phase commit with an outside coordinator (KIP-939), and the regular
+//!   expression of ListTransactions version 2.
 //! - A record without a key is taken into a topic with `cleanup.policy=compact`, which Kafka
 //!   refuses: that check comes with compaction, since it has to unpack the records.
 //! - `segment.ms`, `flush.messages` and `flush.ms` are stored and described only; segments
@@ -70,6 +76,7 @@ mod broker_settings;
 mod config;
 mod files;
 mod group;
+mod journal;
 mod log;
 mod metrics;
 mod producer_ids;
@@ -81,6 +88,7 @@ mod topic_config;
 mod topic_folders;
 mod topic_name;
 mod topics;
+mod txn;
 mod wire;
 
 pub use broker::Broker;

@@ -10,8 +10,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::BrokerConfig;
 use crate::group::{Coordinator, Offsets};
 use crate::metrics::{Metrics, MetricsSnapshot};
-use crate::producer_ids::ProducerIds;
 use crate::topics::Topics;
+use crate::txn::Transactions;
 
 /// The state of a running broker.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     pub(crate) topics: Arc<Topics>,
     pub(crate) coordinator: Coordinator,
     pub(crate) offsets: Arc<Offsets>,
-    pub(crate) producer_ids: ProducerIds,
+    pub(crate) transactions: Transactions,
     pub(crate) metrics: Metrics,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod demo;
+mod kafka;
 mod platform;
 mod ports;
 mod sql;

@@ -14,6 +14,7 @@ use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::kafka::ClusterArgs;
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::ui;
 
@@ -24,6 +25,8 @@ pub(crate) struct UpArgs {
     pub(crate) data_dir: PathBuf,
     #[command(flatten)]
     pub(crate) ports: PlatformPorts,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// When acknowledged records are forced to the disk: `always` (before the
     /// acknowledgement), `os` (when the system likes), or a number of milliseconds
     #[arg(long, env = "MESH_FLUSH", default_value = "1000", value_parser = flush_policy)]
@@ -74,7 +77,7 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     ui::line(format!(
         "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Data      {}\n{}",
         ui::bold("The mesh is up."),
-        addresses.bootstrap(),
+        addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
         addresses.http_url(),
@@ -100,7 +103,7 @@ pub(crate) async fn stop_signal() -> Result<()> {
 
 /// The running platform.
 struct Platform {
-    broker: Broker,
+    broker: Option<Broker>,
     catalog: Catalog,
     addresses: PlatformAddresses,
     stop: CancellationToken,
@@ -112,21 +115,16 @@ impl Platform {
         let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
         let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
 
-        // The broker's own error does not know our options.
-        drop(claim(
-            args.ports.host,
-            args.ports.kafka_port,
-            "kafka",
-            "--kafka-port",
-        )?);
-        let mut config = BrokerConfig::new(
-            args.data_dir.join("kafka"),
-            (args.ports.host, args.ports.kafka_port).into(),
-        );
-        config.flush = args.flush;
-        let broker = Broker::start(config).await?;
+        let broker = match args.cluster.bootstrap()? {
+            Some(_) => None,
+            None => Some(start_broker(args).await?),
+        };
         let addresses = PlatformAddresses {
-            kafka: broker.local_addr(),
+            kafka: match (&broker, args.cluster.bootstrap()?) {
+                (Some(broker), _) => broker.bootstrap(),
+                (None, cluster) => cluster.unwrap_or_default(),
+            },
+            broker_port: broker.as_ref().map(|broker| broker.local_addr().port()),
             registry: local(&registry_listener)?,
             http: local(&http_listener)?,
         };
@@ -137,7 +135,12 @@ impl Platform {
             database: args.data_dir.join("catalog.sqlite"),
         })
         .await?;
-        let stream = StreamConfig::new(addresses.bootstrap(), addresses.registry_url(), "mesh-sql");
+        let mut stream = StreamConfig::new(
+            addresses.kafka.clone(),
+            addresses.registry_url(),
+            "mesh-sql",
+        );
+        stream.overrides = args.cluster.settings()?;
         let mut query = QueryConfig::new(stream, addresses.http_url());
         query.memory_bytes = args.sql_memory_mib << 20;
         let engine = Engine::new(query)?;
@@ -183,8 +186,27 @@ impl Platform {
             Err(_) => self.servers.abort_all(),
         }
         self.catalog.close().await;
-        self.broker.shutdown().await
+        match self.broker {
+            Some(broker) => broker.shutdown().await,
+            None => Ok(()),
+        }
     }
+}
+
+async fn start_broker(args: &UpArgs) -> Result<Broker> {
+    // The broker's own error does not know our options.
+    drop(claim(
+        args.ports.host,
+        args.ports.kafka_port,
+        "kafka",
+        "--kafka-port",
+    )?);
+    let mut config = BrokerConfig::new(
+        args.data_dir.join("kafka"),
+        (args.ports.host, args.ports.kafka_port).into(),
+    );
+    config.flush = args.flush;
+    Broker::start(config).await
 }
 
 fn local(listener: &TcpListener) -> Result<std::net::SocketAddr> {

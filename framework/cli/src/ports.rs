@@ -25,16 +25,15 @@ pub(crate) struct PlatformPorts {
 /// The platform's addresses, all ports known.
 #[derive(Debug, Clone)]
 pub(crate) struct PlatformAddresses {
-    pub(crate) kafka: SocketAddr,
+    /// Where clients find Kafka.
+    pub(crate) kafka: String,
+    /// The port of the embedded broker, where there is one.
+    pub(crate) broker_port: Option<u16>,
     pub(crate) registry: SocketAddr,
     pub(crate) http: SocketAddr,
 }
 
 impl PlatformAddresses {
-    pub(crate) fn bootstrap(&self) -> String {
-        self.kafka.to_string()
-    }
-
     pub(crate) fn registry_url(&self) -> String {
         format!("http://{}", self.registry)
     }
@@ -45,14 +44,22 @@ impl PlatformAddresses {
 }
 
 impl PlatformPorts {
-    /// Replaces each 0 by a free port and checks that the others are free.
-    pub(crate) fn resolve(&self) -> Result<PlatformAddresses> {
+    /// Replaces each 0 by a free port and checks that the others are free. On a `cluster`
+    /// there is no broker to find a port for.
+    pub(crate) fn resolve(&self, cluster: Option<String>) -> Result<PlatformAddresses> {
         // All three are held until all are known, so that no port is handed out twice.
-        let kafka = claim(self.host, self.kafka_port, "Kafka", "--kafka-port")?;
+        let broker = match cluster {
+            Some(_) => None,
+            None => Some(claim(self.host, self.kafka_port, "Kafka", "--kafka-port")?),
+        };
         let registry = claim(self.host, self.registry_port, "registry", "--registry-port")?;
         let http = claim(self.host, self.http_port, "HTTP", "--http-port")?;
+        let broker = broker.as_ref().map(address).transpose()?;
         Ok(PlatformAddresses {
-            kafka: address(&kafka)?,
+            kafka: cluster
+                .or_else(|| broker.map(|address| address.to_string()))
+                .unwrap_or_default(),
+            broker_port: broker.map(|address| address.port()),
             registry: address(&registry)?,
             http: address(&http)?,
         })

@@ -35,6 +35,7 @@ mod source;
 mod state;
 mod status;
 mod store;
+mod table;
 mod unit;
 
 pub use api::{Api, Reply, Request};
@@ -48,3 +49,4 @@ pub use peer::Peer;
 pub use run::run;
 pub use source::{Source, SourceBatch};
 pub use state::{StateValue, Stored};
+pub use table::{Place, Row, Table};

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use customer::clients::{read_clients, read_dispositions, read_districts, read_profiles};
 use customer::products::{Profile, ProfileAccountsRole, ProfileGender};
-use customer::table::Table;
 use mesh_core::{Record, Result};
+use mesh_runtime::Table;
 
 use crate::support::{bank_files, error_text};
 

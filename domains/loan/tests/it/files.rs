@@ -2,8 +2,8 @@ use std::collections::HashMap;
 
 use loan::bank_files::{applications_of, read_applications, read_owners};
 use loan::products::Application;
-use loan::table::Table;
 use mesh_core::{Record, Result};
+use mesh_runtime::Table;
 
 use crate::support::{bank_files, error_text};
 

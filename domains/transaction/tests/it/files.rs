@@ -5,6 +5,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use mesh_core::{Record, Result};
+use mesh_runtime::Table;
 use transaction::bank_files::{
     Cursor, Users, accounts_of, entry_files, read_accounts, read_entry, read_users,
 };
@@ -14,7 +15,6 @@ use transaction::products::{
     LedgerEntryDirection as Direction, LedgerEntryOperation as Operation,
     LedgerEntryPurpose as Purpose, Money,
 };
-use transaction::table::Table;
 
 use crate::support::{bank_files, error_text};
 

@@ -27,6 +27,9 @@ use measure::{Figures, Load};
 
 const ROUNDS: usize = 3;
 
+/// One of the figures.
+type Figure = fn(&Figures) -> f64;
+
 struct Options {
     brokers: Vec<(String, String)>,
     seconds: f64,
@@ -99,17 +102,17 @@ fn row(options: &Options, load: &Load) {
             all.entry(at).or_default().push(figures);
         }
     }
-    let middle = |at: usize, figure: fn(&Figures) -> f64| {
+    let middle = |at: usize, figure: Figure| {
         let mut values: Vec<f64> = all[&at].iter().map(figure).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let rates: [(&str, fn(&Figures) -> f64); 3] = [
+    let rates: [(&str, Figure); 3] = [
         ("produce, messages/s", |figures| figures.produce_rate),
         ("fetch, messages/s", |figures| figures.fetch_rate),
         ("end to end, messages/s", |figures| figures.through_rate),
     ];
-    let times: [(&str, fn(&Figures) -> f64); 3] = [
+    let times: [(&str, Figure); 3] = [
         ("produce p99, ms", |figures| figures.produce_p99),
         ("fetch p99, ms", |figures| figures.fetch_p99),
         ("end to end p99, ms", |figures| figures.through_p99),

@@ -182,7 +182,7 @@ fn produce(bootstrap: &str, topic: &str, load: &Load) -> (u64, f64) {
     // No more than fits in memory when it is read again.
     let most = (600_000_000 / load.bytes) as u64;
     let mut sent = 0u64;
-    while sent < most && (sent % 64 != 0 || begun.elapsed() < until) {
+    while sent < most && (!sent.is_multiple_of(64) || begun.elapsed() < until) {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic)
             .partition((sent % load.partitions as u64) as i32)
             .payload(&value);

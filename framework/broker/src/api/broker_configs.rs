@@ -167,5 +167,23 @@ fn fixed(config: &BrokerConfig) -> Vec<DescribeConfigsResourceResult> {
         fixed("offsets.topic.replication.factor", Kind::Int, "1"),
         number!("producer.id.expiration.ms", Int, millis, producer_id_expiry),
         number!("socket.request.max.bytes", Int, max_request_bytes),
+        number!(
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+            Int,
+            millis,
+            transaction_check_interval
+        ),
+        number!(
+            "transaction.max.timeout.ms",
+            Int,
+            millis,
+            transaction_max_timeout
+        ),
+        number!(
+            "transactional.id.expiration.ms",
+            Int,
+            millis,
+            transactional_id_expiry
+        ),
     ]
 }

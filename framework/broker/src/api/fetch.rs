@@ -9,11 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchPartition;
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    AbortedTransaction, FetchableTopicResponse, PartitionData,
+};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use tokio::time::Instant;
 
-use crate::log::{Partition, Waiter};
+use crate::log::{Aborted, Partition, Waiter};
 use crate::shared::Shared;
 use crate::topics::Topic;
 
@@ -78,9 +80,16 @@ pub(super) async fn fetch(
             .map(|partition| partition.shown_bytes())
             .sum()
     };
+    let committed = request.isolation_level == READ_COMMITTED;
+    let stable = || -> i64 {
+        partitions
+            .iter()
+            .map(|partition| partition.last_stable_offset())
+            .fold(0, i64::wrapping_add)
+    };
     let mut waiter = None;
     loop {
-        let before = shown();
+        let (before, stable_before) = (shown(), stable());
         let read = read(shared, &request, &found);
         let enough = read.bytes >= wanted || read.failed || partitions.is_empty();
         if enough || Instant::now() >= deadline || shared.stop.is_cancelled() {
@@ -91,10 +100,13 @@ pub(super) async fn fetch(
             );
         }
         let waiter = waiter.get_or_insert_with(|| Waiter::new(partitions.clone()));
-        // Reading again is worth it only when enough has come.
-        while read.bytes + (shown() - before) < wanted
-            && partitions.iter().all(|partition| partition.is_alive())
-        {
+        // Reading again is worth it only when enough has come; how much a moved last stable
+        // offset brings is not known before.
+        let not_enough = || match committed {
+            true => stable() == stable_before,
+            false => read.bytes + (shown() - before) < wanted,
+        };
+        while not_enough() && partitions.iter().all(|partition| partition.is_alive()) {
             tokio::select! {
                 () = waiter.changed() => {}
                 () = tokio::time::sleep_until(deadline) => break,
@@ -126,6 +138,7 @@ fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
     let mut left = limit
         .min(shared.config.max_fetch_bytes)
         .min(asked.max(RESPONSE_BYTES));
+    let committed = request.isolation_level == READ_COMMITTED;
     let mut read = Read {
         responses: Vec::with_capacity(request.topics.len()),
         records: Vec::new(),
@@ -141,26 +154,35 @@ fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
             // The very first batch is sent whatever its size, or a consumer would be stuck.
             let at_least_one = read.bytes == 0;
             let outcome = found.clone().and_then(|partition| {
-                let records = match max > 0 || at_least_one {
-                    true => partition.read(asked.fetch_offset, max, at_least_one),
-                    false => Ok(Bytes::new()),
+                let from = asked.fetch_offset;
+                let end = match committed {
+                    true => partition.last_stable_offset(),
+                    false => i64::MAX,
                 };
-                records.map(|records| (partition, records))
+                let records = match max > 0 || at_least_one {
+                    true => partition.read(from, max, at_least_one, end)?,
+                    false => Bytes::new(),
+                };
+                let aborted = match committed {
+                    true => Some(partition.aborted_among(from, &records)?),
+                    false => None,
+                };
+                Ok((partition, records, aborted))
             });
             partitions.push(match outcome {
-                Ok((partition, records)) => {
+                Ok((partition, records, aborted)) => {
                     left = left.saturating_sub(records.len());
                     read.bytes += records.len() as u64;
                     if !records.is_empty() {
                         read.records.push(records.clone());
                     }
-                    answer(request, asked, &partition).with_records(Some(records))
+                    answer(asked, &partition, aborted).with_records(Some(records))
                 }
                 Err(error) => {
                     read.failed = true;
                     let data = match found {
                         // Where the log begins and ends helps the client to start over.
-                        Ok(partition) => answer(request, asked, partition),
+                        Ok(partition) => answer(asked, partition, committed.then(Vec::new)),
                         Err(_) => PartitionData::default()
                             .with_partition_index(asked.partition)
                             .with_high_watermark(-1)
@@ -182,12 +204,25 @@ fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
     read
 }
 
-fn answer(request: &FetchRequest, asked: &FetchPartition, partition: &Partition) -> PartitionData {
-    let high_watermark = partition.high_watermark();
+fn answer(
+    asked: &FetchPartition,
+    partition: &Partition,
+    aborted: Option<Vec<Aborted>>,
+) -> PartitionData {
+    let aborted = aborted.map(|aborted| {
+        aborted
+            .iter()
+            .map(|aborted| {
+                AbortedTransaction::default()
+                    .with_producer_id(aborted.producer_id.into())
+                    .with_first_offset(aborted.first_offset)
+            })
+            .collect()
+    });
     PartitionData::default()
         .with_partition_index(asked.partition)
-        .with_high_watermark(high_watermark)
-        .with_last_stable_offset(high_watermark)
+        .with_high_watermark(partition.high_watermark())
+        .with_last_stable_offset(partition.last_stable_offset())
         .with_log_start_offset(partition.log_start())
-        .with_aborted_transactions((request.isolation_level == READ_COMMITTED).then(Vec::new))
+        .with_aborted_transactions(aborted)
 }

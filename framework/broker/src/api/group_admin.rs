@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::groups::check_group;
 use super::{code, text};
 use crate::group::{GroupPhase, GroupView};
 use crate::shared::{Caller, Shared};
@@ -144,6 +145,9 @@ pub(super) async fn offset_delete(
     _version: i16,
     request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
+    if let Err(error) = check_group(&request.group_id) {
+        return OffsetDeleteResponse::default().with_error_code(error.code());
+    }
     let asked: Vec<(String, Vec<i32>)> = request
         .topics
         .iter()

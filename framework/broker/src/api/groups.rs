@@ -1,4 +1,4 @@
-//! FindCoordinator, the group protocol and committed offsets on the wire.
+//! FindCoordinator and the group protocol on the wire.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,28 +7,16 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::find_coordinator_response::Coordinator;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::leave_group_response::MemberResponse;
-use kafka_protocol::messages::offset_commit_response::{
-    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
-};
-use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
-use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
-};
 use kafka_protocol::messages::{
     BrokerId, FindCoordinatorRequest, FindCoordinatorResponse, GroupId, HeartbeatRequest,
     HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
-    SyncGroupRequest, SyncGroupResponse, TopicName,
+    SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::{code, text};
-use crate::group::{
-    Claim, Committed, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest,
-};
+use crate::group::{Claim, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
 use crate::shared::{Caller, Shared};
-use crate::sync::now_ms;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -40,8 +28,6 @@ pub(super) async fn find_coordinator(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let outcome: Result<(), (ResponseError, &str)> = match request.key_type {
-        // A transactional client asks for its coordinator first, and librdkafka asks again and
-        // again unless it gets one; the answer that ends it is InitProducerId's.
         GROUP | TRANSACTION => Ok(()),
         2 => Err((
             ResponseError::UnsupportedVersion,
@@ -84,7 +70,7 @@ pub(super) async fn find_coordinator(
     }
 }
 
-fn check_group(group: &GroupId) -> Result<(), ResponseError> {
+pub(super) fn check_group(group: &GroupId) -> Result<(), ResponseError> {
     match group.is_empty() {
         true => Err(ResponseError::InvalidGroupId),
         false => Ok(()),
@@ -250,174 +236,4 @@ pub(super) async fn leave_group(
         })
         .collect();
     LeaveGroupResponse::default().with_members(members)
-}
-
-pub(super) async fn offset_commit(
-    shared: &Arc<Shared>,
-    _caller: &Caller,
-    _version: i16,
-    request: OffsetCommitRequest,
-) -> OffsetCommitResponse {
-    let group = &request.group_id;
-    let claim = Claim {
-        member_id: &request.member_id,
-        instance_id: request.group_instance_id.as_ref(),
-    };
-    let allowed = check_group(group).and_then(|()| {
-        let generation = request.generation_id_or_member_epoch;
-        shared.coordinator.check_commit(&group.0, claim, generation)
-    });
-    let now = now_ms();
-    let mut accepted = Vec::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for asked in topic.partitions {
-            let metadata = asked.committed_metadata.unwrap_or_default();
-            let known = shared.topics.partition(&topic.name, asked.partition_index);
-            let outcome = allowed.and_then(|()| match known {
-                None => Err(ResponseError::UnknownTopicOrPartition),
-                Some(_) if metadata.len() > shared.config.offset_metadata_max_bytes => {
-                    Err(ResponseError::OffsetMetadataTooLarge)
-                }
-                Some(_) => Ok(()),
-            });
-            if outcome.is_ok() {
-                let committed = Committed {
-                    offset: asked.committed_offset,
-                    leader_epoch: asked.committed_leader_epoch,
-                    metadata: metadata.to_string(),
-                    committed_ms: now,
-                };
-                accepted.push((topic.name.to_string(), asked.partition_index, committed));
-            }
-            partitions.push(
-                OffsetCommitResponsePartition::default()
-                    .with_partition_index(asked.partition_index)
-                    .with_error_code(code(&outcome)),
-            );
-        }
-        topics.push(
-            OffsetCommitResponseTopic::default()
-                .with_name(topic.name)
-                .with_partitions(partitions),
-        );
-    }
-    if let Err(error) = shared.offsets.commit(group, accepted).await {
-        let stored = topics
-            .iter_mut()
-            .flat_map(|topic| &mut topic.partitions)
-            .filter(|partition| partition.error_code == 0);
-        for partition in stored {
-            partition.error_code = error.code();
-        }
-    }
-    OffsetCommitResponse::default().with_topics(topics)
-}
-
-pub(super) async fn offset_fetch(
-    shared: &Arc<Shared>,
-    _caller: &Caller,
-    version: i16,
-    request: OffsetFetchRequest,
-) -> OffsetFetchResponse {
-    if version >= 8 {
-        let groups = request
-            .groups
-            .into_iter()
-            .map(|asked| {
-                let outcome = check_group(&asked.group_id);
-                let topics = match outcome {
-                    Ok(()) => committed(shared, &asked.group_id, asked.topics),
-                    Err(_) => Vec::new(),
-                };
-                OffsetFetchResponseGroup::default()
-                    .with_group_id(asked.group_id)
-                    .with_topics(topics)
-                    .with_error_code(code(&outcome))
-            })
-            .collect();
-        return OffsetFetchResponse::default().with_groups(groups);
-    }
-    let asked = request.topics.map(|topics| {
-        topics
-            .into_iter()
-            .map(|topic| {
-                OffsetFetchRequestTopics::default()
-                    .with_name(topic.name)
-                    .with_partition_indexes(topic.partition_indexes)
-            })
-            .collect()
-    });
-    if let Err(error) = check_group(&request.group_id) {
-        return OffsetFetchResponse::default().with_error_code(error.code());
-    }
-    let topics = committed(shared, &request.group_id, asked)
-        .into_iter()
-        .map(|topic| {
-            let partitions = topic
-                .partitions
-                .into_iter()
-                .map(|partition| {
-                    OffsetFetchResponsePartition::default()
-                        .with_partition_index(partition.partition_index)
-                        .with_committed_offset(partition.committed_offset)
-                        .with_committed_leader_epoch(partition.committed_leader_epoch)
-                        .with_metadata(partition.metadata)
-                })
-                .collect();
-            OffsetFetchResponseTopic::default()
-                .with_name(topic.name)
-                .with_partitions(partitions)
-        })
-        .collect();
-    OffsetFetchResponse::default().with_topics(topics)
-}
-
-fn committed(
-    shared: &Shared,
-    group: &GroupId,
-    asked: Option<Vec<OffsetFetchRequestTopics>>,
-) -> Vec<OffsetFetchResponseTopics> {
-    let answer = |index: i32, committed: Option<Committed>| {
-        let partition = OffsetFetchResponsePartitions::default().with_partition_index(index);
-        match committed {
-            Some(committed) => partition
-                .with_committed_offset(committed.offset)
-                .with_committed_leader_epoch(committed.leader_epoch)
-                .with_metadata(text(committed.metadata)),
-            None => partition
-                .with_committed_offset(-1)
-                .with_committed_leader_epoch(-1)
-                .with_metadata(Some(StrBytes::default())),
-        }
-    };
-    if let Some(asked) = asked {
-        return asked
-            .into_iter()
-            .map(|topic| {
-                let partitions = topic
-                    .partition_indexes
-                    .iter()
-                    .map(|index| answer(*index, shared.offsets.get(group, &topic.name, *index)))
-                    .collect();
-                OffsetFetchResponseTopics::default()
-                    .with_name(topic.name)
-                    .with_partitions(partitions)
-            })
-            .collect();
-    }
-    let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
-    for ((name, index), committed) in shared.offsets.all(group) {
-        let partition = answer(index, Some(committed));
-        match topics.last_mut() {
-            Some(last) if last.name.as_str() == name => last.partitions.push(partition),
-            _ => topics.push(
-                OffsetFetchResponseTopics::default()
-                    .with_name(TopicName(StrBytes::from_string(name)))
-                    .with_partitions(vec![partition]),
-            ),
-        }
-    }
-    topics
 }

@@ -13,6 +13,7 @@ use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::log::{LEADER_EPOCH, Partition, TimedOffset};
 use crate::shared::{Caller, Shared};
 
+const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
@@ -25,6 +26,7 @@ pub(super) async fn list_offsets(
     version: i16,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
+    let committed = request.isolation_level == READ_COMMITTED;
     let topics = request
         .topics
         .into_iter()
@@ -47,7 +49,7 @@ pub(super) async fn list_offsets(
                             .as_ref()
                             .and_then(|topic| topic.partition(asked.partition_index))
                             .ok_or(ResponseError::UnknownTopicOrPartition)
-                            .and_then(|partition| look_up(partition, asked, version)),
+                            .and_then(|partition| look_up(partition, asked, version, committed)),
                     };
                     answer(asked, outcome, version)
                 })
@@ -64,6 +66,7 @@ fn look_up(
     partition: &Partition,
     asked: &ListOffsetsPartition,
     version: i16,
+    committed: bool,
 ) -> Result<Option<TimedOffset>, ResponseError> {
     super::check_leader_epoch(asked.current_leader_epoch)?;
     let untimed = |offset| {
@@ -72,14 +75,20 @@ fn look_up(
             offset,
         }))
     };
+    let end = match committed {
+        true => partition.last_stable_offset(),
+        false => partition.high_watermark(),
+    };
+    // A record that the reader does not see is none.
+    let visible = |found: Option<TimedOffset>| found.filter(|found| found.offset < end);
     match asked.timestamp {
-        LATEST => untimed(partition.high_watermark()),
+        LATEST => untimed(end),
         EARLIEST => untimed(partition.log_start()),
-        MAX_TIMESTAMP if version >= 7 => partition.offset_of_max_time(),
+        MAX_TIMESTAMP if version >= 7 => partition.offset_of_max_time().map(visible),
         // Without tiered storage all of the log is local.
         EARLIEST_LOCAL if version >= 8 => untimed(partition.log_start()),
         LATEST_TIERED if version >= 9 => Ok(None),
-        0.. => partition.offset_for_time(asked.timestamp),
+        0.. => partition.offset_for_time(asked.timestamp).map(visible),
         _ => Err(ResponseError::UnsupportedVersion),
     }
 }

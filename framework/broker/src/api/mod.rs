@@ -12,11 +12,14 @@ mod groups;
 mod list_offsets;
 mod log_dirs;
 mod metadata;
+mod offsets;
 mod partitions;
 mod produce;
 mod producers;
 mod shape;
 mod topics;
+mod transaction_admin;
+mod transactions;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -26,17 +29,18 @@ use futures::future::BoxFuture;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, CreatePartitionsRequest,
-    DeleteGroupsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
-    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest,
-    ElectLeadersRequest, IncrementalAlterConfigsRequest, ListGroupsRequest,
-    ListPartitionReassignmentsRequest, OffsetDeleteRequest, OffsetForLeaderEpochRequest,
-};
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsRequest,
-    MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
+    AlterPartitionReassignmentsRequest, ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
+    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    DescribeTopicPartitionsRequest, DescribeTransactionsRequest, ElectLeadersRequest,
+    EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
@@ -63,6 +67,11 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::InitProducerId, 0, 5),
+    (ApiKey::AddPartitionsToTxn, 0, 5),
+    (ApiKey::AddOffsetsToTxn, 0, 4),
+    (ApiKey::EndTxn, 0, 4),
+    (ApiKey::WriteTxnMarkers, 1, 1),
+    (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::DescribeGroups, 0, 6),
     (ApiKey::ListGroups, 0, 5),
@@ -78,6 +87,9 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeClientQuotas, 0, 1),
     (ApiKey::DescribeCluster, 0, 2),
+    (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTransactions, 0, 0),
+    (ApiKey::ListTransactions, 0, 1),
     (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
@@ -156,8 +168,8 @@ pub(crate) async fn answer(
         ApiKey::SyncGroup => reply!(SyncGroupRequest, groups::sync_group),
         ApiKey::Heartbeat => reply!(HeartbeatRequest, groups::heartbeat),
         ApiKey::LeaveGroup => reply!(LeaveGroupRequest, groups::leave_group),
-        ApiKey::OffsetCommit => reply!(OffsetCommitRequest, groups::offset_commit),
-        ApiKey::OffsetFetch => reply!(OffsetFetchRequest, groups::offset_fetch),
+        ApiKey::OffsetCommit => reply!(OffsetCommitRequest, offsets::offset_commit),
+        ApiKey::OffsetFetch => reply!(OffsetFetchRequest, offsets::offset_fetch),
         ApiKey::DescribeGroups => reply!(DescribeGroupsRequest, group_admin::describe_groups),
         ApiKey::ListGroups => reply!(ListGroupsRequest, group_admin::list_groups),
         ApiKey::DeleteGroups => reply!(DeleteGroupsRequest, group_admin::delete_groups),
@@ -189,6 +201,25 @@ pub(crate) async fn answer(
             DescribeTopicPartitionsRequest,
             cluster::describe_topic_partitions
         ),
+        ApiKey::AddPartitionsToTxn => {
+            reply!(AddPartitionsToTxnRequest, transactions::add_partitions)
+        }
+        ApiKey::AddOffsetsToTxn => reply!(AddOffsetsToTxnRequest, transactions::add_offsets),
+        ApiKey::TxnOffsetCommit => reply!(TxnOffsetCommitRequest, transactions::commit_offsets),
+        ApiKey::EndTxn => reply!(EndTxnRequest, transactions::end),
+        ApiKey::ListTransactions => reply!(ListTransactionsRequest, transaction_admin::list),
+        ApiKey::DescribeTransactions => {
+            reply!(DescribeTransactionsRequest, transaction_admin::describe)
+        }
+        ApiKey::DescribeProducers => {
+            reply!(
+                DescribeProducersRequest,
+                transaction_admin::describe_producers
+            )
+        }
+        ApiKey::WriteTxnMarkers => {
+            reply!(WriteTxnMarkersRequest, transaction_admin::write_markers)
+        }
         _ => unsupported(&head),
     }
 }

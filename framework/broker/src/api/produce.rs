@@ -9,13 +9,17 @@ use kafka_protocol::messages::produce_response::{PartitionProduceResponse, Topic
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
 use super::{Head, Outcome, Refused, finish, text};
+use crate::log::batch::BatchHeader;
 use crate::log::{Appended, Partition, validate};
 use crate::shared::Shared;
 use crate::sync::now_ms;
 use crate::topics::Topic;
+use crate::txn::{Known, Producer};
 
 /// Since this version topics are named by their id.
 const TOPIC_ID_SINCE: i16 = 13;
+/// Since this version clients know TRANSACTION_ABORTABLE.
+const TRANSACTION_ABORTABLE_SINCE: i16 = 11;
 
 type Failure = (ResponseError, Option<&'static str>);
 
@@ -33,15 +37,17 @@ pub(super) async fn produce(
     request: ProduceRequest,
 ) -> Result<Outcome, Refused> {
     let acks = request.acks;
+    let transactional_id = request.transactional_id.clone();
     let general = if !matches!(acks, -1..=1) {
         Some((
             ResponseError::InvalidRequiredAcks,
             Some("acks is -1, 0 or 1"),
         ))
-    } else if request.transactional_id.is_some() {
+    } else if request.transactional_id.is_none() && has_transactional(&request) {
+        // As in Kafka, where nobody has rights on an id that is not named.
         Some((
-            ResponseError::InvalidTxnState,
-            Some("this broker has no transactions"),
+            ResponseError::TransactionalIdAuthorizationFailed,
+            Some("a transactional batch comes with a transactional id"),
         ))
     } else {
         None
@@ -64,9 +70,14 @@ pub(super) async fn produce(
         for (partition_at, data) in data.partition_data.into_iter().enumerate() {
             let stored = match general {
                 Some(refusal) => Err(refusal),
-                None => topic
-                    .clone()
-                    .and_then(|topic| store(shared, &topic, data.index, data.records, acks, &head)),
+                None => topic.clone().and_then(|topic| {
+                    let place = Place {
+                        topic: &topic,
+                        index: data.index,
+                        transactional_id: transactional_id.as_ref().map(|id| id.as_str()),
+                    };
+                    store(shared, &place, data.records, acks, &head)
+                }),
             };
             let response = PartitionProduceResponse::default().with_index(data.index);
             partitions.push(match stored {
@@ -155,16 +166,61 @@ fn refused(
         .with_log_start_offset(-1)
 }
 
+fn has_transactional(request: &ProduceRequest) -> bool {
+    let partitions = request
+        .topic_data
+        .iter()
+        .flat_map(|topic| &topic.partition_data);
+    partitions
+        .filter_map(|data| BatchHeader::parse(data.records.as_ref()?))
+        .any(|header| header.is_transactional())
+}
+
+/// Where a batch goes, and in whose name.
+struct Place<'a> {
+    topic: &'a Topic,
+    index: i32,
+    transactional_id: Option<&'a str>,
+}
+
+impl Place<'_> {
+    /// Whether the batch's producer may write here in its transaction now. The answer goes
+    /// to the producer of a batch, which knows other errors than those of the coordinator.
+    fn verify(
+        &self,
+        shared: &Shared,
+        header: &BatchHeader,
+        version: i16,
+    ) -> Result<(), ResponseError> {
+        let id = self.transactional_id.unwrap_or_default();
+        let producer = Producer {
+            id: header.producer_id,
+            epoch: header.producer_epoch,
+        };
+        let known = Known::Partition(self.topic.name.as_str(), self.index);
+        let verified = shared.transactions.verify(id, producer, known);
+        verified.map_err(|error| match error {
+            ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+            ResponseError::TransactionAbortable if version < TRANSACTION_ABORTABLE_SINCE => {
+                ResponseError::InvalidTxnState
+            }
+            // Makes the client try again, whatever its age.
+            ResponseError::ConcurrentTransactions => ResponseError::NotEnoughReplicas,
+            other => other,
+        })
+    }
+}
+
 fn store(
     shared: &Shared,
-    topic: &Topic,
-    index: i32,
+    place: &Place<'_>,
     records: Option<Bytes>,
     acks: i16,
     head: &Head,
 ) -> Result<(Arc<Partition>, Appended), Failure> {
-    let log = topic
-        .partition(index)
+    let log = place
+        .topic
+        .partition(place.index)
         .ok_or((ResponseError::UnknownTopicOrPartition, None))?;
     let settings = log.settings();
     if acks == -1 && settings.min_insync_replicas > 1 {
@@ -175,7 +231,9 @@ fn store(
     let header = validate(&records, head.version, &settings, now_ms())
         .map_err(|(error, why)| (error, Some(why)))?;
     let appended = log
-        .append(&records, &header)
+        .append(&records, &header, || {
+            place.verify(shared, &header, head.version)
+        })
         .map_err(|error| (error, None))?;
     let metrics = &shared.metrics;
     metrics.produced_batches.add(1);

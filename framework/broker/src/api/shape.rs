@@ -217,6 +217,52 @@ const DESCRIBE_CONFIGS: Shape = (
         since(3, BOOL),
     ],
 );
+/// Topics and their partitions.
+const PARTITIONS: Part = Each(&[all(Text), all(Plain(&I32))]);
+const ADD_PARTITIONS_TO_TXN: Shape = (
+    3,
+    &[
+        since(
+            4,
+            Each(&[all(Text), all(I64), all(I16), all(BOOL), all(PARTITIONS)]),
+        ),
+        until(3, Text),
+        until(3, I64),
+        until(3, I16),
+        until(3, PARTITIONS),
+    ],
+);
+const ADD_OFFSETS_TO_TXN: Shape = (3, &[all(Text), all(I64), all(I16), all(Text)]);
+const END_TXN: Shape = (3, &[all(Text), all(I64), all(I16), all(BOOL)]);
+const TXN_OFFSET_COMMIT: Shape = (
+    3,
+    &[
+        all(Text),
+        all(Text),
+        all(I64),
+        all(I16),
+        since(3, I32),
+        since(3, Text),
+        since(3, Text),
+        all(Each(&[
+            all(Text),
+            all(Each(&[all(I32), all(I64), since(2, I32), all(Text)])),
+        ])),
+    ],
+);
+const WRITE_TXN_MARKERS: Shape = (
+    1,
+    &[all(Each(&[
+        all(I64),
+        all(I16),
+        all(BOOL),
+        all(PARTITIONS),
+        all(I32),
+    ]))],
+);
+const DESCRIBE_PRODUCERS: Shape = (0, &[all(PARTITIONS)]);
+const DESCRIBE_TRANSACTIONS: Shape = (0, &[all(Plain(&Text))]);
+const LIST_TRANSACTIONS: Shape = (0, &[all(Plain(&Text)), all(Plain(&I64)), since(1, I64)]);
 
 fn shape(key: ApiKey) -> Option<Shape> {
     Some(match key {
@@ -236,6 +282,14 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::AddPartitionsToTxn => ADD_PARTITIONS_TO_TXN,
+        ApiKey::AddOffsetsToTxn => ADD_OFFSETS_TO_TXN,
+        ApiKey::EndTxn => END_TXN,
+        ApiKey::TxnOffsetCommit => TXN_OFFSET_COMMIT,
+        ApiKey::WriteTxnMarkers => WRITE_TXN_MARKERS,
+        ApiKey::DescribeProducers => DESCRIBE_PRODUCERS,
+        ApiKey::DescribeTransactions => DESCRIBE_TRANSACTIONS,
+        ApiKey::ListTransactions => LIST_TRANSACTIONS,
         _ => return admin::shape(key),
     })
 }

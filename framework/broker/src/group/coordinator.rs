@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::offsets::Offsets;
 use super::requests::{Claim, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
-use super::state::{Group, check_commit_without_group};
+use super::state::Group;
 use super::view::GroupView;
 use crate::sync::lock;
 
@@ -188,18 +188,49 @@ impl Coordinator {
         self.change(&entry, |group| group.leave(Instant::now(), request))
     }
 
+    /// Checks whether offsets may be committed; GROUP_ID_NOT_FOUND when they claim to be of
+    /// a generation and there is no such group.
     pub(crate) fn check_commit(
         &self,
         group: &StrBytes,
         claim: Claim<'_>,
         generation: i32,
     ) -> Result<(), ResponseError> {
-        match self.known(group) {
-            Some(entry) => {
-                let mut held = lock(&entry.group);
-                held.0.check_commit(Instant::now(), claim, generation)
+        self.check(group, generation, |state| {
+            state.check_commit(Instant::now(), claim, generation)
+        })
+    }
+
+    /// As [`Coordinator::check_commit`], for offsets of a transaction.
+    pub(crate) fn check_transactional_commit(
+        &self,
+        group: &StrBytes,
+        claim: Claim<'_>,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
+        self.check(group, generation, |state| {
+            state.check_transactional_commit(claim, generation)
+        })
+    }
+
+    fn check(
+        &self,
+        group: &StrBytes,
+        generation: i32,
+        check: impl FnOnce(&mut Group) -> Result<(), ResponseError>,
+    ) -> Result<(), ResponseError> {
+        if let Some(entry) = self.known(group) {
+            let mut held = lock(&entry.group);
+            if held.0.exists() {
+                return check(&mut held.0);
             }
-            None => check_commit_without_group(generation),
+        }
+        if generation < 0 {
+            return Ok(());
+        }
+        match self.offsets.has_offsets(group) {
+            true => Err(ResponseError::UnknownMemberId),
+            false => Err(ResponseError::GroupIdNotFound),
         }
     }
 
@@ -290,17 +321,11 @@ impl Coordinator {
             if state.exists() && !state.is_empty() && !state.is_of_consumers() {
                 return Err(ResponseError::NonEmptyGroup);
             }
-            let stored = self.offsets.all(group);
             let delete = |(topic, partitions): &(String, Vec<i32>)| {
                 if state.is_subscribed(topic) {
                     return Err(ResponseError::GroupSubscribedToTopic);
                 }
-                let found: Vec<(String, i32)> = partitions
-                    .iter()
-                    .map(|partition| (topic.clone(), *partition))
-                    .filter(|key| stored.contains_key(key))
-                    .collect();
-                self.offsets.remove(group, &found)
+                self.offsets.remove(group, topic, partitions)
             };
             Ok(topics.iter().map(delete).collect())
         })?;
@@ -309,7 +334,7 @@ impl Coordinator {
     }
 
     /// Forgets offsets that have not been used for `retention`, and groups of which nothing
-    /// is left then. Returns how many offsets went.
+    /// is left then, not even an offset of an open transaction. Returns how many offsets went.
     pub(super) fn expire(&self, now_ms: i64, retention: Duration) -> usize {
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let before = now_ms.saturating_sub(retention);
@@ -317,15 +342,13 @@ impl Coordinator {
         for id in self.ids() {
             let entry = self.entry(&id);
             let gone = self.change(&entry, |state| {
-                let offsets = self.offsets.all(&id);
-                let due = state.expired_offsets(&offsets, before);
-                let all = due.len() == offsets.len();
-                if !due.is_empty() && self.offsets.remove(&id, &due).is_err() {
-                    return false;
+                let due = |offsets: &_| state.expired_offsets(offsets, before);
+                match self.offsets.expire(&id, due) {
+                    Ok(some) => expired += some,
+                    Err(_) => return false,
                 }
-                expired += due.len();
-                let unused = all && state.is_empty() && !state.has_members();
-                let gone = unused && self.offsets.remove_group(&id).is_ok();
+                let unused = state.is_empty() && !state.has_members();
+                let gone = unused && self.offsets.remove_unused_group(&id).unwrap_or(false);
                 if gone {
                     state.kill();
                 }

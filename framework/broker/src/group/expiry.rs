@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::offsets::Committed;
+use super::offset_state::Committed;
 use super::state::Group;
 use crate::shared::Shared;
 use crate::sync::now_ms;

@@ -5,7 +5,7 @@ mod coordinator;
 mod expiry;
 mod joining;
 mod member;
-mod offset_log;
+mod offset_state;
 mod offsets;
 mod rebalance;
 mod requests;
@@ -16,6 +16,7 @@ mod view;
 
 pub(crate) use coordinator::Coordinator;
 pub(crate) use expiry::expire_offsets;
-pub(crate) use offsets::{Committed, Offsets};
+pub(crate) use offset_state::Committed;
+pub(crate) use offsets::Offsets;
 pub(crate) use requests::{Claim, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
 pub(crate) use view::{GroupPhase, GroupView};

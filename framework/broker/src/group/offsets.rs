@@ -1,118 +1,29 @@
-//! Committed offsets and the stored state of groups, durable under the broker's flush
-//! policy as record batches are: with `Always` a commit is answered after its fsync, else
-//! the process may be killed and only a power failure takes the last of them. The log is
-//! rewritten as a snapshot at every start and whenever it has grown to several times what
-//! it says.
+//! Committed offsets and the stored state of groups, kept in a journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::path::Path;
+use std::sync::{Arc, RwLock};
 
 use kafka_protocol::ResponseError;
 use mesh_core::{Error, ErrorKind};
-use serde::{Deserialize, Serialize};
 
-use super::offset_log::{self, GroupLine, Line, OffsetLine, OffsetLog};
+use super::offset_state::{Committed, Line, State, removal};
 use super::stored::StoredGroup;
-use crate::report::{Finding, FindingKind, RecoveryReport};
-use crate::sync::{lock, read, write};
-
-/// Below this size the log is not rewritten.
-const REWRITE_FROM: u64 = 4 << 20;
-
-/// A committed offset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Committed {
-    pub(crate) offset: i64,
-    pub(crate) leader_epoch: i32,
-    pub(crate) metadata: String,
-    pub(crate) committed_ms: i64,
-}
-
-type ByPartition = BTreeMap<(String, i32), Committed>;
-
-/// What the log says.
-#[derive(Debug, Default)]
-struct Content {
-    offsets: HashMap<String, ByPartition>,
-    groups: HashMap<String, StoredGroup>,
-}
-
-impl Content {
-    fn apply(&mut self, line: Line) {
-        match line {
-            Line::Offset(line) => {
-                let key = (line.topic, line.partition);
-                if let Some(committed) = line.committed {
-                    let offsets = self.offsets.entry(line.group).or_default();
-                    offsets.insert(key, committed);
-                } else if let Some(offsets) = self.offsets.get_mut(&line.group) {
-                    offsets.remove(&key);
-                    if offsets.is_empty() {
-                        self.offsets.remove(&line.group);
-                    }
-                }
-            }
-            Line::Group(line) => match line.state {
-                Some(state) => {
-                    self.groups.insert(line.group, state);
-                }
-                None => {
-                    self.groups.remove(&line.group);
-                }
-            },
-        }
-    }
-
-    fn snapshot(&self) -> Vec<Line> {
-        let offsets = self.offsets.iter().flat_map(|(group, offsets)| {
-            offsets.iter().map(|((topic, partition), committed)| {
-                Line::Offset(OffsetLine {
-                    group: group.clone(),
-                    topic: topic.clone(),
-                    partition: *partition,
-                    committed: Some(committed.clone()),
-                })
-            })
-        });
-        let groups = self.groups.iter().map(|(group, state)| {
-            Line::Group(GroupLine {
-                group: group.clone(),
-                state: Some(state.clone()),
-            })
-        });
-        groups.chain(offsets).collect()
-    }
-}
-
-fn removal(group: &str, topic: &str, partition: i32) -> Line {
-    Line::Offset(OffsetLine {
-        group: group.to_owned(),
-        topic: topic.to_owned(),
-        partition,
-        committed: None,
-    })
-}
+use crate::journal::{self, Journal};
+use crate::report::RecoveryReport;
+use crate::sync::{read, write};
 
 /// The offsets of all groups, and the groups themselves.
 #[derive(Debug)]
 pub(crate) struct Offsets {
-    durable_before_ack: bool,
-    content: RwLock<Content>,
-    log: Mutex<OffsetLog>,
-    /// The length of the log after its last rewrite.
-    snapshot_len: AtomicU64,
-    appended: AtomicU64,
-    flushed: AtomicU64,
-    flushing: tokio::sync::Mutex<()>,
-    failed: AtomicBool,
+    state: RwLock<State>,
+    journal: Arc<Journal>,
 }
 
 impl Offsets {
     pub(crate) fn open(
-        path: PathBuf,
+        path: &Path,
         durable_before_ack: bool,
         report: &mut RecoveryReport,
     ) -> mesh_core::Result<Self> {
@@ -122,233 +33,241 @@ impl Offsets {
                 .mend("check the disk; moving the file away makes all groups begin anew")
                 .because(error)
         };
-        let replay = offset_log::replay(&path).map_err(unreadable)?;
-        let mut finding = |kind, bytes, why| {
-            tracing::warn!(file = %path.display(), bytes, why, "recovery found a fault");
-            report.findings.push(Finding {
-                topic: "__consumer_offsets".to_owned(),
-                partition: 0,
-                kind,
-                first_offset: 0,
-                end_offset: 0,
-                bytes,
-                why,
-            });
-        };
-        if replay.torn > 0 {
-            finding(
-                FindingKind::TornTail,
-                replay.torn,
-                "the last commit is not whole",
-            );
+        let mut state = State::default();
+        for line in journal::read(path, "__consumer_offsets", report).map_err(unreadable)? {
+            state.apply(line);
         }
-        if replay.damaged > 0 {
-            finding(
-                FindingKind::Damaged,
-                replay.damaged,
-                "the CRC of a commit does not match",
-            );
-            let aside = offset_log::set_aside(&path).map_err(unreadable)?;
-            tracing::warn!(file = %aside.display(), "kept the damaged log of offsets");
-        }
-        let mut content = Content::default();
-        for line in replay.lines {
-            content.apply(line);
-        }
-        let log = OffsetLog::rewrite(&path, content.snapshot()).map_err(unreadable)?;
+        let journal =
+            Journal::begin(path, durable_before_ack, &state.snapshot()).map_err(unreadable)?;
         Ok(Self {
-            durable_before_ack,
-            content: RwLock::new(content),
-            snapshot_len: AtomicU64::new(log.len()),
-            log: Mutex::new(log),
-            appended: AtomicU64::new(0),
-            flushed: AtomicU64::new(0),
-            flushing: tokio::sync::Mutex::new(()),
-            failed: AtomicBool::new(false),
+            state: RwLock::new(state),
+            journal: Arc::new(journal),
         })
     }
 
     /// Stores a group's offsets, all or none.
     pub(crate) async fn commit(
-        self: &Arc<Self>,
+        &self,
         group: &str,
         offsets: Vec<(String, i32, Committed)>,
     ) -> Result<(), ResponseError> {
-        let lines: Vec<Line> = offsets
-            .into_iter()
-            .map(|(topic, partition, committed)| {
-                Line::Offset(OffsetLine {
-                    group: group.to_owned(),
-                    topic,
-                    partition,
-                    committed: Some(committed),
-                })
+        self.write(|_| Ok(lines(group, offsets, None))).await
+    }
+
+    /// Stores offsets that count when the producer's transaction is committed.
+    /// `in_transaction` is asked while no end of a transaction can come in between.
+    pub(crate) async fn commit_in_transaction(
+        &self,
+        group: &str,
+        producer: i64,
+        offsets: Vec<(String, i32, Committed)>,
+        in_transaction: impl FnOnce() -> Result<(), ResponseError>,
+    ) -> Result<(), ResponseError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let pending = |_: &State| {
+            in_transaction()?;
+            Ok(lines(group, offsets, Some(producer)))
+        };
+        self.write(pending).await
+    }
+
+    /// Ends a producer's transaction.
+    pub(crate) async fn end_transaction(
+        &self,
+        producer: i64,
+        commit: bool,
+    ) -> Result<(), ResponseError> {
+        // An offset on its way is either here already or will be refused.
+        let ended = |state: &State| {
+            Ok(match state.has_pending(producer) {
+                true => vec![Line::Ended { producer, commit }],
+                false => Vec::new(),
             })
-            .collect();
-        self.write(lines).await
+        };
+        self.write(ended).await
     }
 
     /// Forgets all offsets of a topic that has been deleted.
-    pub(crate) async fn remove_topic(self: &Arc<Self>, topic: &str) -> Result<(), ResponseError> {
-        let mut lines = Vec::new();
-        for (group, offsets) in &read(&self.content).offsets {
-            for (name, partition) in offsets.keys().filter(|(name, _)| name == topic) {
-                lines.push(removal(group, name, *partition));
-            }
-        }
-        self.write(lines).await
+    pub(crate) async fn remove_topic(&self, topic: &str) -> Result<(), ResponseError> {
+        self.write(|state| Ok(state.without_topic(topic))).await
     }
 
-    /// Forgets some offsets of a group; [`Offsets::durable`] waits until that is durable.
-    pub(crate) fn remove(
+    /// Forgets some offsets of a group, also those of open transactions, as Kafka does;
+    /// [`Offsets::durable`] waits until that is durable.
+    pub(super) fn remove(
         &self,
         group: &str,
-        offsets: &[(String, i32)],
+        topic: &str,
+        partitions: &[i32],
     ) -> Result<(), ResponseError> {
-        let lines = offsets
-            .iter()
-            .map(|(topic, partition)| removal(group, topic, *partition))
-            .collect();
-        self.append_logged(lines).map(drop)
+        let lines = |state: &State| {
+            let known = state.partitions(group);
+            let given = partitions.iter().map(|index| (topic.to_owned(), *index));
+            Ok(given
+                .filter(|key| known.contains(key))
+                .map(|(topic, partition)| removal(group, &topic, partition))
+                .collect())
+        };
+        self.store(lines).map(drop)
     }
 
-    /// Forgets a group and all its offsets, in one change.
+    /// Forgets those offsets of a group that are `due`, except where an open transaction
+    /// is about to change one. Returns how many went.
+    pub(super) fn expire(
+        &self,
+        group: &str,
+        due: impl FnOnce(&BTreeMap<(String, i32), Committed>) -> Vec<(String, i32)>,
+    ) -> Result<usize, ResponseError> {
+        let mut expired = 0;
+        let lines = |state: &State| {
+            let lines: Vec<Line> = due(&state.all(group))
+                .into_iter()
+                .filter(|(topic, partition)| !state.is_pending(group, topic, *partition))
+                .map(|(topic, partition)| removal(group, &topic, partition))
+                .collect();
+            expired = lines.len();
+            Ok(lines)
+        };
+        self.store(lines)?;
+        Ok(expired)
+    }
+
+    /// Forgets a group and all its offsets, also those of open transactions, in one change.
     pub(super) fn remove_group(&self, group: &str) -> Result<(), ResponseError> {
-        let mut lines: Vec<Line> = self
-            .all(group)
-            .keys()
-            .map(|(topic, partition)| removal(group, topic, *partition))
-            .collect();
-        lines.push(Line::Group(GroupLine {
-            group: group.to_owned(),
-            state: None,
-        }));
-        self.append_logged(lines).map(drop)
+        let lines = |state: &State| {
+            let known = state.partitions(group).into_iter();
+            let mut lines: Vec<Line> = known
+                .map(|(topic, partition)| removal(group, &topic, partition))
+                .collect();
+            lines.push(Line::Group {
+                group: group.to_owned(),
+                state: None,
+            });
+            Ok(lines)
+        };
+        self.store(lines).map(drop)
+    }
+
+    /// Forgets a group that has no offsets any more. Returns whether it has gone.
+    pub(super) fn remove_unused_group(&self, group: &str) -> Result<bool, ResponseError> {
+        let lines = |state: &State| {
+            Ok(match state.has_offsets(group) {
+                true => Vec::new(),
+                false => vec![Line::Group {
+                    group: group.to_owned(),
+                    state: None,
+                }],
+            })
+        };
+        Ok(self.store(lines)?.is_some())
     }
 
     /// Stores a group's generation and members.
     pub(super) fn store_group(&self, group: &str, state: StoredGroup) -> Result<(), ResponseError> {
-        let line = Line::Group(GroupLine {
+        let line = Line::Group {
             group: group.to_owned(),
             state: Some(state),
+        };
+        self.store(|_| Ok(vec![line])).map(drop)
+    }
+
+    /// Stores what `lines` makes of the present state, all or none, while no other change
+    /// can come in between. Returns what to wait for before that is acknowledged.
+    fn store(
+        &self,
+        lines: impl FnOnce(&State) -> Result<Vec<Line>, ResponseError>,
+    ) -> Result<Option<u64>, ResponseError> {
+        let mut turn = self.journal.turn();
+        let lines = lines(&read(&self.state))?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let stored = turn.append(&lines).and_then(|at| {
+            let mut state = write(&self.state);
+            lines.into_iter().for_each(|line| state.apply(line));
+            turn.rewrite_if_grown(|| state.snapshot())?;
+            Ok(Some(at))
         });
-        self.append_logged(vec![line]).map(drop)
+        stored.map_err(|error| failed(&error))
+    }
+
+    async fn write(
+        &self,
+        lines: impl FnOnce(&State) -> Result<Vec<Line>, ResponseError>,
+    ) -> Result<(), ResponseError> {
+        match self.store(lines)? {
+            Some(at) => {
+                let acknowledged = self.journal.wait_acknowledged(at).await;
+                acknowledged.map_err(|error| failed(&error))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The groups as they were stored.
     pub(super) fn stored_groups(&self) -> Vec<(String, StoredGroup)> {
-        read(&self.content)
-            .groups
-            .iter()
-            .map(|(group, state)| (group.clone(), state.clone()))
+        let state = read(&self.state);
+        let groups = state.stored_groups().iter();
+        groups
+            .map(|(group, stored)| (group.clone(), stored.clone()))
             .collect()
     }
 
-    /// The groups that have offsets.
+    /// The groups that have offsets, be it in an open transaction.
     pub(super) fn groups_with_offsets(&self) -> Vec<String> {
-        read(&self.content).offsets.keys().cloned().collect()
+        let state = read(&self.state);
+        state.groups_with_offsets().into_iter().cloned().collect()
     }
 
-    /// Whether a group has offsets.
+    /// Whether a group has offsets, be it in an open transaction.
     pub(super) fn has_offsets(&self, group: &str) -> bool {
-        read(&self.content).offsets.contains_key(group)
-    }
-
-    /// Waits until all that has been stored so far may be acknowledged.
-    pub(crate) async fn durable(self: &Arc<Self>) -> Result<(), ResponseError> {
-        match self.durable_before_ack {
-            true => self.flush(self.appended.load(Ordering::Acquire)).await,
-            false => Ok(()),
-        }
-    }
-
-    async fn write(self: &Arc<Self>, lines: Vec<Line>) -> Result<(), ResponseError> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let at = self.append_logged(lines)?;
-        match self.durable_before_ack {
-            true => self.flush(at).await,
-            false => Ok(()),
-        }
-    }
-
-    fn append_logged(&self, lines: Vec<Line>) -> Result<u64, ResponseError> {
-        self.append(lines).map_err(|error| {
-            tracing::error!(%error, "cannot store offsets");
-            ResponseError::CoordinatorNotAvailable
-        })
-    }
-
-    fn append(&self, lines: Vec<Line>) -> io::Result<u64> {
-        if self.failed.load(Ordering::Acquire) {
-            return Err(io::Error::other("an earlier fsync has failed"));
-        }
-        let frame = offset_log::frame(&lines)?;
-        let mut log = lock(&self.log);
-        log.append(&frame)?;
-        let at = self.appended.fetch_add(1, Ordering::AcqRel) + 1;
-        let mut content = write(&self.content);
-        for line in lines {
-            content.apply(line);
-        }
-        let grown = 4 * self
-            .snapshot_len
-            .load(Ordering::Acquire)
-            .max(REWRITE_FROM / 4);
-        if log.len() > grown {
-            *log = OffsetLog::rewrite(log.path(), content.snapshot())?;
-            self.snapshot_len.store(log.len(), Ordering::Release);
-            self.flushed.fetch_max(at, Ordering::AcqRel);
-        }
-        Ok(at)
+        read(&self.state).has_offsets(group)
     }
 
     /// A group's offset for one partition.
     pub(crate) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
-        read(&self.content)
-            .offsets
-            .get(group)?
-            .get(&(topic.to_owned(), partition))
-            .cloned()
+        read(&self.state).get(group, topic, partition).cloned()
     }
 
     /// All offsets of a group, by topic and partition.
-    pub(crate) fn all(&self, group: &str) -> ByPartition {
-        let content = read(&self.content);
-        content.offsets.get(group).cloned().unwrap_or_default()
+    pub(crate) fn all(&self, group: &str) -> BTreeMap<(String, i32), Committed> {
+        read(&self.state).all(group)
     }
 
-    async fn flush(self: &Arc<Self>, at: u64) -> Result<(), ResponseError> {
-        let turn = self.flushing.lock().await;
-        if self.flushed.load(Ordering::Acquire) >= at {
-            return Ok(());
-        }
-        let offsets = Arc::clone(self);
-        let synced = tokio::task::spawn_blocking(move || {
-            let (upto, file) = {
-                let log = lock(&offsets.log);
-                (offsets.appended.load(Ordering::Acquire), log.handle()?)
-            };
-            file.sync_data()?;
-            offsets.flushed.fetch_max(upto, Ordering::AcqRel);
-            Ok::<(), io::Error>(())
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)));
-        drop(turn);
-        synced.map_err(|error| {
-            self.failed.store(true, Ordering::Release);
-            tracing::error!(%error, "cannot sync offsets");
-            ResponseError::CoordinatorNotAvailable
-        })
+    /// Whether an open transaction has an offset for the partition.
+    pub(crate) fn is_pending(&self, group: &str, topic: &str, partition: i32) -> bool {
+        read(&self.state).is_pending(group, topic, partition)
+    }
+
+    /// Waits until all that has been stored so far may be acknowledged.
+    pub(super) async fn durable(&self) -> Result<(), ResponseError> {
+        let acknowledged = self.journal.wait_all_acknowledged().await;
+        acknowledged.map_err(|error| failed(&error))
     }
 
     /// Makes all that is stored durable.
-    pub(crate) async fn flush_pending(self: &Arc<Self>) -> Result<(), ResponseError> {
-        match self.failed.load(Ordering::Acquire) {
-            true => Ok(()),
-            false => self.flush(self.appended.load(Ordering::Acquire)).await,
-        }
+    pub(crate) async fn flush_pending(&self) -> Result<(), ResponseError> {
+        let flushed = self.journal.flush_pending().await;
+        flushed.map_err(|error| failed(&error))
     }
+}
+
+fn failed(error: &io::Error) -> ResponseError {
+    tracing::error!(%error, "cannot store offsets");
+    ResponseError::CoordinatorNotAvailable
+}
+
+fn lines(group: &str, offsets: Vec<(String, i32, Committed)>, producer: Option<i64>) -> Vec<Line> {
+    offsets
+        .into_iter()
+        .map(|(topic, partition, committed)| Line::Offset {
+            group: group.to_owned(),
+            topic,
+            partition,
+            committed: Some(committed),
+            producer,
+        })
+        .collect()
 }

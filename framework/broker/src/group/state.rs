@@ -180,9 +180,6 @@ impl Group {
         claim: Claim<'_>,
         generation: i32,
     ) -> Result<(), ResponseError> {
-        if !self.exists() {
-            return check_commit_without_group(generation);
-        }
         // A consumer with assigned partitions commits without being a member.
         if generation < 0 && self.is_empty() {
             return Ok(());
@@ -197,6 +194,25 @@ impl Group {
                 self.keep_alive(now, claim.member_id);
                 Ok(())
             }
+        }
+    }
+
+    /// Checks whether offsets may be committed in a transaction with this membership.
+    /// Unlike other commits they may come from nobody in particular, and while the group
+    /// waits for its assignment.
+    pub(crate) fn check_transactional_commit(
+        &self,
+        claim: Claim<'_>,
+        generation: i32,
+    ) -> Result<(), ResponseError> {
+        let from_nobody = claim.member_id.is_empty() && claim.instance_id.is_none();
+        if generation < 0 && (self.is_empty() || from_nobody) {
+            return Ok(());
+        }
+        self.check_claim(claim)?;
+        match generation == self.generation {
+            true => Ok(()),
+            false => Err(ResponseError::IllegalGeneration),
         }
     }
 
@@ -227,13 +243,5 @@ impl Group {
             }
             self.rebalance(now);
         }
-    }
-}
-
-/// Whether offsets may be committed to a group that is not there.
-pub(super) fn check_commit_without_group(generation: i32) -> Result<(), ResponseError> {
-    match generation < 0 {
-        true => Ok(()),
-        false => Err(ResponseError::IllegalGeneration),
     }
 }

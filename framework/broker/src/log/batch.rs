@@ -122,6 +122,14 @@ pub(crate) fn crc_matches(batch: &[u8]) -> bool {
     }
 }
 
+/// Writes the CRC of a batch into its header.
+pub(crate) fn seal(batch: &mut [u8]) {
+    if batch.len() >= HEADER_LEN {
+        let crc = crc32c::crc32c(&batch[CRC_START..]);
+        batch[17..CRC_START].copy_from_slice(&crc.to_be_bytes());
+    }
+}
+
 /// The header as it is stored: with its offset and leader epoch (which the CRC does not
 /// cover), and with the broker's time where the topic asks for it (which it does).
 pub(crate) fn stored_header(

@@ -8,6 +8,8 @@ use kafka_protocol::ResponseError;
 
 use super::partition::Partition;
 use super::recovery;
+use super::snapshots::save_producers;
+use super::transactions::NONE_OPEN;
 use crate::files;
 use crate::sync::{lock, now_ms, read};
 
@@ -87,7 +89,7 @@ impl Partition {
             for (segment, end, producers) in &sealed {
                 segment.sync()?;
                 segment.save_index(true)?;
-                recovery::save_producers(&dir, *end, producers)?;
+                save_producers(&dir, *end, active.base(), producers)?;
             }
             if !sealed.is_empty() {
                 files::sync_dir(&dir)?;
@@ -107,6 +109,9 @@ impl Partition {
         if self.settings().durable_before_ack {
             self.shown_bytes.fetch_max(appended, Ordering::AcqRel);
             self.high_watermark.fetch_max(upto, Ordering::AcqRel);
+            if self.first_unstable.load(Ordering::Acquire) != NONE_OPEN {
+                self.settle(&mut lock(&self.writer));
+            }
             self.waiters.wake();
         }
         Ok(())
@@ -128,7 +133,10 @@ impl Partition {
         writer
             .active
             .save_index(false)
-            .and_then(|()| recovery::save_producers(&dir, writer.next_offset, &writer.producers))
+            .and_then(|()| {
+                let (end, active) = (writer.next_offset, writer.active.base());
+                save_producers(&dir, end, active, &writer.producers)
+            })
             .and_then(|()| recovery::save_recovery_point(&dir, writer.next_offset))
             .map_err(|error| self.storage_error("close", &error))
     }

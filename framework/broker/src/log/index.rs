@@ -141,11 +141,11 @@ impl<E: Entry> SparseIndex<E> {
         }
     }
 
-    fn get(&self, at: usize) -> io::Result<E> {
+    pub(crate) fn get(&self, at: usize) -> io::Result<E> {
         match self {
             Self::Memory(entries) => Ok(entries[at]),
             Self::File { file, .. } => {
-                let mut bytes = [0u8; 16];
+                let mut bytes = [0u8; 40];
                 let bytes = &mut bytes[..E::SIZE];
                 file.read_exact_at(bytes, (at * E::SIZE) as u64)?;
                 Ok(E::decode(bytes))
@@ -162,19 +162,24 @@ impl<E: Entry> SparseIndex<E> {
 
     /// The last entry for which `is_at_or_before` holds; entries are sorted by it.
     pub(crate) fn floor(&self, is_at_or_before: impl Fn(&E) -> bool) -> io::Result<Option<E>> {
+        match self.partition_point(is_at_or_before)? {
+            0 => Ok(None),
+            found => self.get(found - 1).map(Some),
+        }
+    }
+
+    /// How many entries at the start `is_before` holds for; entries are sorted by it.
+    pub(crate) fn partition_point(&self, is_before: impl Fn(&E) -> bool) -> io::Result<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            if is_at_or_before(&self.get(middle)?) {
+            if is_before(&self.get(middle)?) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        match low {
-            0 => Ok(None),
-            found => self.get(found - 1).map(Some),
-        }
+        Ok(low)
     }
 }
 

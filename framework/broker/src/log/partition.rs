@@ -4,13 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use kafka_protocol::ResponseError;
 
-use super::batch::{self, BatchHeader};
+use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::producers::{Producers, Verdict};
 use super::segment::Segment;
+use super::transactions::NONE_OPEN;
 use super::waiters::Waiters;
 use crate::sync::{lock, now_ms, read, write};
 
@@ -54,6 +55,8 @@ pub(super) struct Writer {
     pub(super) next_offset: i64,
     pub(super) active: Arc<Segment>,
     pub(super) producers: Producers,
+    /// Ended transactions whose marker is not shown yet: first offset and that of the marker.
+    pub(super) ended: Vec<(i64, i64)>,
     /// Sealed segments that are not yet durable, with the producer state at their end.
     pub(super) sealed: Vec<(Arc<Segment>, i64, Producers)>,
     /// The end of the log for which index, snapshot and recovery point are on disk.
@@ -72,6 +75,8 @@ pub(crate) struct Partition {
     pub(super) log_start: AtomicI64,
     pub(super) high_watermark: AtomicI64,
     pub(super) flushed: AtomicI64,
+    /// Where the first open transaction begins, or [`NONE_OPEN`].
+    pub(super) first_unstable: AtomicI64,
     /// Bytes ever shown to readers since the start, so that a waiting fetch can tell how
     /// much has come without reading.
     pub(super) shown_bytes: AtomicU64,
@@ -92,6 +97,7 @@ impl Partition {
         writer: Writer,
     ) -> Self {
         let next_offset = writer.next_offset;
+        let first_unstable = writer.producers.first_open().unwrap_or(NONE_OPEN);
         let log_start = segments.first().map_or(0, |segment| segment.base());
         Self {
             topic: topic.to_owned(),
@@ -103,6 +109,7 @@ impl Partition {
             log_start: AtomicI64::new(log_start),
             high_watermark: AtomicI64::new(next_offset),
             flushed: AtomicI64::new(next_offset),
+            first_unstable: AtomicI64::new(first_unstable),
             shown_bytes: AtomicU64::new(0),
             appended_bytes: AtomicU64::new(0),
             failed: AtomicBool::new(false),
@@ -149,42 +156,77 @@ impl Partition {
     }
 
     /// Stores one validated batch; it may be acknowledged once
-    /// [`Partition::wait_acknowledged`] has returned.
+    /// [`Partition::wait_acknowledged`] has returned. `in_transaction` is asked about a
+    /// transactional batch that is its producer's first here since the last marker.
     pub(crate) fn append(
         &self,
         batch: &[u8],
         header: &BatchHeader,
+        in_transaction: impl FnOnce() -> Result<(), ResponseError>,
     ) -> Result<Appended, ResponseError> {
         let settings = self.settings();
         let now = now_ms();
         let append_time = (settings.timestamp_type == TimestampType::LogAppendTime).then_some(now);
         // The CRC does not cover the offset, so all else is made ready outside the lock.
-        let mut stored = batch::stored_header(batch, 0, LEADER_EPOCH, append_time)
+        let stored = batch::stored_header(batch, 0, LEADER_EPOCH, append_time)
             .ok_or(ResponseError::CorruptMessage)?;
 
-        let mut writer = lock(&self.writer);
+        let mut writer = self.writable()?;
+        if header.producer_id >= 0 {
+            let verdict = writer.producers.check(header);
+            if let Ok(Verdict::Duplicate(twin)) = verdict {
+                let records = i64::from(header.last_offset_delta) + 1;
+                return Ok(Appended {
+                    base_offset: twin.base_offset,
+                    log_append_time: append_time.map_or(-1, |_| twin.timestamp),
+                    acknowledged_at: twin.base_offset + records,
+                });
+            }
+            // Asked under the lock: the marker that ends the transaction needs it too, so it
+            // cannot slip in between the question and the append.
+            if writer.producers.begins_transaction(header)? {
+                in_transaction()?;
+            }
+            verdict?;
+        }
+        let header = self.write(&mut writer, &settings, batch, stored)?;
+        writer.producers.record(&header, now);
+        if header.is_transactional() {
+            self.settle(&mut writer);
+        }
+        self.written(&settings, &header);
+        Ok(Appended {
+            base_offset: header.base_offset,
+            log_append_time: append_time.unwrap_or(-1),
+            acknowledged_at: header.next_offset(),
+        })
+    }
+
+    /// The lock to append, if the partition takes appends.
+    pub(super) fn writable(&self) -> Result<MutexGuard<'_, Writer>, ResponseError> {
+        let writer = lock(&self.writer);
         if !self.is_alive() {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
         if self.failed.load(Ordering::Acquire) {
             return Err(ResponseError::KafkaStorageError);
         }
-        if header.producer_id >= 0
-            && let Verdict::Duplicate(twin) = writer.producers.check(header)?
-        {
-            let records = i64::from(header.last_offset_delta) + 1;
-            return Ok(Appended {
-                base_offset: twin.base_offset,
-                log_append_time: append_time.map_or(-1, |_| twin.timestamp),
-                acknowledged_at: twin.base_offset + records,
-            });
-        }
-        let base_offset = writer.next_offset;
-        self.roll_if_full(&mut writer, &settings, batch.len() as u64, header)?;
-        stored[..8].copy_from_slice(&base_offset.to_be_bytes());
+        Ok(writer)
+    }
+
+    /// Writes a batch under the header `stored`, which gets its offset here.
+    pub(super) fn write(
+        &self,
+        writer: &mut Writer,
+        settings: &LogSettings,
+        batch: &[u8],
+        mut stored: [u8; HEADER_LEN],
+    ) -> Result<BatchHeader, ResponseError> {
+        stored[..8].copy_from_slice(&writer.next_offset.to_be_bytes());
         let Some(header) = BatchHeader::parse(&stored) else {
             return Err(ResponseError::CorruptMessage);
         };
+        self.roll_if_full(writer, settings, batch.len() as u64, &header)?;
         if let Err((error, not_cut)) =
             writer
                 .active
@@ -196,18 +238,17 @@ impl Partition {
             }
             return Err(self.storage_error("append", &error));
         }
-        writer.producers.record(&header, now);
         writer.next_offset = header.next_offset();
+        Ok(header)
+    }
+
+    /// Shows a batch that has been written, unless it must be durable before.
+    pub(super) fn written(&self, settings: &LogSettings, header: &BatchHeader) {
         self.appended_bytes
-            .fetch_add(batch.len() as u64, Ordering::AcqRel);
+            .fetch_add(header.total_len() as u64, Ordering::AcqRel);
         if !settings.durable_before_ack {
             self.show(header.next_offset());
         }
-        Ok(Appended {
-            base_offset,
-            log_append_time: append_time.unwrap_or(-1),
-            acknowledged_at: header.next_offset(),
-        })
     }
 
     fn show(&self, next_offset: i64) {

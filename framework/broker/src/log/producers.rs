@@ -1,12 +1,13 @@
 //! What a partition remembers of idempotent producers: for each producer id its epoch and
 //! its last five batches, so that a batch sent twice is stored once (KIP-98, KIP-360).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use kafka_protocol::ResponseError;
 use serde::{Deserialize, Serialize};
 
 use super::batch::BatchHeader;
+use super::transactions::{ActiveProducer, Marker};
 
 /// Batches remembered for each producer; a client has at most five in flight.
 const REMEMBERED: usize = 5;
@@ -25,6 +26,39 @@ struct Producer {
     epoch: i16,
     last_seen_ms: i64,
     batches: VecDeque<Remembered>,
+    #[serde(default = "unknown")]
+    last_timestamp: i64,
+    /// Where its open transaction begins.
+    #[serde(default)]
+    open_since: Option<i64>,
+    /// That of the last marker.
+    #[serde(default)]
+    coordinator_epoch: Option<i32>,
+}
+
+fn unknown() -> i64 {
+    -1
+}
+
+impl Producer {
+    fn new(epoch: i16) -> Self {
+        Self {
+            epoch,
+            last_seen_ms: 0,
+            batches: VecDeque::with_capacity(REMEMBERED),
+            last_timestamp: unknown(),
+            open_since: None,
+            coordinator_epoch: None,
+        }
+    }
+
+    /// A new epoch begins with sequence 0.
+    fn enter(&mut self, epoch: i16) {
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.batches.clear();
+        }
+    }
 }
 
 /// What is to be done with a batch.
@@ -39,6 +73,9 @@ pub(crate) enum Verdict {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Producers {
     by_id: HashMap<i64, Producer>,
+    /// Open transactions: first offset and producer id.
+    #[serde(default)]
+    open: BTreeMap<i64, i64>,
 }
 
 impl Producers {
@@ -65,16 +102,78 @@ impl Producers {
         if let Some(twin) = twin {
             return Ok(Verdict::Duplicate(*twin));
         }
-        let expected = known.batches.back().map(|last| match last.last_sequence {
-            i32::MAX => 0,
-            sequence => sequence + 1,
-        });
-        match expected {
-            Some(expected) if expected != header.base_sequence => {
-                Err(ResponseError::OutOfOrderSequenceNumber)
-            }
-            _ => Ok(Verdict::Append),
+        // After a marker with a new epoch there is no batch, and the sequence begins anew.
+        let expected = known
+            .batches
+            .back()
+            .map_or(0, |last| match last.last_sequence {
+                i32::MAX => 0,
+                sequence => sequence + 1,
+            });
+        match expected == header.base_sequence {
+            true => Ok(Verdict::Append),
+            false => Err(ResponseError::OutOfOrderSequenceNumber),
         }
+    }
+
+    /// Whether a batch begins a transaction here. Within one, a producer may not write
+    /// outside of it.
+    pub(crate) fn begins_transaction(&self, header: &BatchHeader) -> Result<bool, ResponseError> {
+        let known = self.by_id.get(&header.producer_id);
+        let open = known.filter(|producer| producer.open_since.is_some());
+        match (header.is_transactional(), open) {
+            (false, Some(_)) => Err(ResponseError::InvalidTxnState),
+            (false, None) => Ok(false),
+            (true, open) => Ok(open.is_none_or(|open| open.epoch != header.producer_epoch)),
+        }
+    }
+
+    /// Refuses a marker of an older epoch or of an older coordinator.
+    pub(crate) fn check_marker(&self, marker: &Marker) -> Result<(), ResponseError> {
+        match self.by_id.get(&marker.producer_id) {
+            Some(known) if marker.producer_epoch < known.epoch => {
+                Err(ResponseError::InvalidProducerEpoch)
+            }
+            Some(known) if known.coordinator_epoch > Some(marker.coordinator_epoch) => {
+                Err(ResponseError::TransactionCoordinatorFenced)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a marker in; returns where the transaction began that it has ended.
+    pub(super) fn close(&mut self, marker: &Marker, timestamp: i64, now_ms: i64) -> Option<i64> {
+        let producer = self
+            .by_id
+            .entry(marker.producer_id)
+            .or_insert_with(|| Producer::new(marker.producer_epoch));
+        producer.enter(marker.producer_epoch);
+        producer.last_seen_ms = now_ms;
+        producer.last_timestamp = timestamp;
+        producer.coordinator_epoch = Some(marker.coordinator_epoch);
+        let first = producer.open_since.take()?;
+        self.open.remove(&first);
+        Some(first)
+    }
+
+    /// Where the first open transaction begins.
+    pub(crate) fn first_open(&self) -> Option<i64> {
+        self.open.keys().next().copied()
+    }
+
+    pub(super) fn active(&self) -> Vec<ActiveProducer> {
+        let active = |(id, producer): (&i64, &Producer)| ActiveProducer {
+            producer_id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer
+                .batches
+                .back()
+                .map_or(-1, |last| last.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch.unwrap_or(-1),
+            open_since: producer.open_since,
+        };
+        self.by_id.iter().map(active).collect()
     }
 
     /// Remembers a batch that has been stored.
@@ -85,19 +184,17 @@ impl Producers {
         let producer = self
             .by_id
             .entry(header.producer_id)
-            .or_insert_with(|| Producer {
-                epoch: header.producer_epoch,
-                last_seen_ms: now_ms,
-                batches: VecDeque::with_capacity(REMEMBERED),
-            });
-        if producer.epoch != header.producer_epoch {
-            producer.epoch = header.producer_epoch;
-            producer.batches.clear();
+            .or_insert_with(|| Producer::new(header.producer_epoch));
+        producer.enter(header.producer_epoch);
+        if header.is_transactional() && producer.open_since.is_none() {
+            producer.open_since = Some(header.base_offset);
+            self.open.insert(header.base_offset, header.producer_id);
         }
         if producer.batches.len() == REMEMBERED {
             producer.batches.pop_front();
         }
         producer.last_seen_ms = now_ms;
+        producer.last_timestamp = header.max_timestamp;
         producer.batches.push_back(Remembered {
             first_sequence: header.base_sequence,
             last_sequence: header.last_sequence(),
@@ -106,10 +203,13 @@ impl Producers {
         });
     }
 
-    /// Forgets producers that have been silent for longer than `expiry_ms`.
+    /// Forgets producers that have been silent for longer than `expiry_ms`, unless they
+    /// have an open transaction.
     pub(crate) fn expire(&mut self, now_ms: i64, expiry_ms: i64) {
-        self.by_id
-            .retain(|_, producer| now_ms.saturating_sub(producer.last_seen_ms) <= expiry_ms);
+        self.by_id.retain(|_, producer| {
+            producer.open_since.is_some()
+                || now_ms.saturating_sub(producer.last_seen_ms) <= expiry_ms
+        });
     }
 
     #[cfg(test)]

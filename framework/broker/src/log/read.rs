@@ -23,13 +23,14 @@ impl Partition {
     }
 
     /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, but
-    /// at least one where `at_least_one` asks for it. Every batch's CRC is checked before
+    /// at least one where `at_least_one` asks for it, and all before `upto`. Every batch's CRC is checked before
     /// it is handed out; a bad one ends the answer, and is an error when it is the first.
     pub(crate) fn read(
         &self,
         offset: i64,
         max_bytes: usize,
         at_least_one: bool,
+        upto: i64,
     ) -> Result<Bytes, ResponseError> {
         if !self.is_alive() {
             return Err(ResponseError::UnknownTopicOrPartition);
@@ -40,7 +41,8 @@ impl Partition {
             // only after a crash, so there is nothing between the two to be lenient about.
             return Err(ResponseError::OffsetOutOfRange);
         }
-        if offset == high_watermark {
+        let upto = upto.min(high_watermark);
+        if offset >= upto {
             return Ok(Bytes::new());
         }
         let Some((mut at, mut segment)) = self.segment_at(offset) else {
@@ -49,13 +51,7 @@ impl Partition {
         loop {
             match self.locate(&segment, offset)? {
                 Some(position) => {
-                    return self.batches(
-                        &segment,
-                        position,
-                        max_bytes,
-                        at_least_one,
-                        high_watermark,
-                    );
+                    return self.batches(&segment, position, max_bytes, at_least_one, upto);
                 }
                 // Nothing at or after the offset here: the next segment begins behind it.
                 None => {
@@ -119,7 +115,7 @@ impl Partition {
         position: u64,
         max_bytes: usize,
         at_least_one: bool,
-        high_watermark: i64,
+        upto: i64,
     ) -> Result<Bytes, ResponseError> {
         let failed = |error| self.storage_error("read", &error);
         let left = segment.len().saturating_sub(position);
@@ -140,7 +136,7 @@ impl Partition {
                 }
                 break;
             }
-            if header.last_offset() >= high_watermark {
+            if header.last_offset() >= upto {
                 break;
             }
             let total = header.total_len();

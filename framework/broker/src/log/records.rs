@@ -63,7 +63,7 @@ fn walk(header: &BatchHeader, records: &mut dyn Buf, target: i64) -> Option<Time
 }
 
 /// A zig-zag variable length integer of at most ten bytes.
-fn varint(buffer: &mut dyn Buf) -> Option<i64> {
+pub(super) fn varint(buffer: &mut dyn Buf) -> Option<i64> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
         if !buffer.has_remaining() {

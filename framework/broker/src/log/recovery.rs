@@ -9,22 +9,23 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use mesh_core::{Error, ErrorKind};
 
+use super::batch::BatchHeader;
 use super::partition::{LogSettings, Partition, Writer};
 use super::producers::Producers;
 use super::segment::{Scanned, Segment, SegmentIndex};
+use super::snapshots::{load_producers, offsets_of};
+use super::transactions::Marker;
+use super::txn_index::Aborted;
 use crate::files;
 use crate::report::{Finding, FindingKind};
 use crate::sync::now_ms;
 
 const RECOVERY_POINT: &str = "recovery-point";
-const SNAPSHOT: &str = "snapshot";
-/// Producer snapshots kept: the newest may be ahead of a log that lost its tail.
-const SNAPSHOTS_KEPT: usize = 2;
 
 /// What opening a partition has found.
 #[derive(Debug, Default)]
@@ -46,57 +47,6 @@ fn load_recovery_point(dir: &Path) -> io::Result<i64> {
         .unwrap_or(0))
 }
 
-fn snapshot_path(dir: &Path, offset: i64) -> PathBuf {
-    dir.join(format!("{offset:020}.{SNAPSHOT}"))
-}
-
-/// Offsets in the names of files with this extension, in order.
-fn offsets_of(dir: &Path, extension: &str) -> io::Result<Vec<i64>> {
-    let mut offsets = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|found| found == extension)
-            && let Some(offset) = path
-                .file_stem()
-                .and_then(|stem| stem.to_str())
-                .and_then(|stem| stem.parse::<i64>().ok())
-        {
-            offsets.push(offset);
-        }
-    }
-    offsets.sort_unstable();
-    Ok(offsets)
-}
-
-pub(super) fn save_producers(dir: &Path, offset: i64, producers: &Producers) -> io::Result<()> {
-    let bytes = serde_json::to_vec(producers).map_err(io::Error::other)?;
-    files::write_atomic(&snapshot_path(dir, offset), &bytes)?;
-    let snapshots = offsets_of(dir, SNAPSHOT)?;
-    let old = snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
-    for offset in &snapshots[..old] {
-        files::remove_optional(&snapshot_path(dir, *offset))?;
-    }
-    Ok(())
-}
-
-/// The newest readable snapshot that is not ahead of the log, and where it ends.
-fn load_producers(dir: &Path, next_offset: i64) -> io::Result<(Producers, Option<i64>)> {
-    for offset in offsets_of(dir, SNAPSHOT)?.into_iter().rev() {
-        if offset > next_offset {
-            files::remove_optional(&snapshot_path(dir, offset))?;
-            continue;
-        }
-        let bytes = fs::read(snapshot_path(dir, offset))?;
-        match serde_json::from_slice(&bytes) {
-            Ok(producers) => return Ok((producers, Some(offset))),
-            Err(error) => {
-                tracing::warn!(dir = %dir.display(), offset, %error, "producer snapshot is unreadable");
-            }
-        }
-    }
-    Ok((Producers::default(), None))
-}
-
 impl Partition {
     /// Creates the folder of a new partition.
     pub(crate) fn create(
@@ -112,6 +62,7 @@ impl Partition {
             next_offset: 0,
             active: Arc::clone(&active),
             producers: Producers::default(),
+            ended: Vec::new(),
             sealed: Vec::new(),
             // An empty log needs no side files.
             saved_at: Some(0),
@@ -141,6 +92,7 @@ impl Partition {
             settings,
             recovered: Recovered::default(),
             saved_at: None,
+            rebuilt: Vec::new(),
         };
         let partition = opening.open(clean).map_err(|error| {
             let (kind, mend) = match error.kind() {
@@ -172,6 +124,8 @@ struct Opening<'a> {
     recovered: Recovered,
     /// The end of the log, when all its side files are known to be right for it.
     saved_at: Option<i64>,
+    /// The bases of segments whose index files are made again.
+    rebuilt: Vec<i64>,
 }
 
 impl Opening<'_> {
@@ -199,14 +153,20 @@ impl Opening<'_> {
         let Some(active) = segments.last().map(Arc::clone) else {
             return Err(io::ErrorKind::NotFound.into());
         };
+        let producers = self.producers(&segments, next_offset)?;
+        for segment in &segments {
+            if self.rebuilt.contains(&segment.base()) && segment.base() != active.base() {
+                segment.save_index(true)?;
+            }
+        }
         if !clean && next_offset != recovery_point {
             save_recovery_point(self.dir, next_offset)?;
         }
-        let producers = self.producers(&segments, next_offset)?;
         let writer = Writer {
             next_offset,
             active,
             producers,
+            ended: Vec::new(),
             sealed: Vec::new(),
             saved_at: self.saved_at,
         };
@@ -225,8 +185,7 @@ impl Opening<'_> {
             return Ok(());
         }
         self.rebuild(segment, Some(end), recovery_point)?;
-        segment.sync()?;
-        segment.save_index(true)
+        segment.sync()
     }
 
     fn open_active(
@@ -311,6 +270,7 @@ impl Opening<'_> {
             expected = recovery_point;
         }
         segment.set_index(index);
+        self.rebuilt.push(segment.base());
         Ok(expected)
     }
 
@@ -348,9 +308,11 @@ impl Opening<'_> {
         self.recovered.findings.push(finding);
     }
 
-    /// Producer state: the newest snapshot and the batches behind it.
+    /// Producer state: the newest snapshot and the batches behind it. On the way the
+    /// aborted transactions of rebuilt segments are found.
     fn producers(&self, segments: &[Arc<Segment>], next_offset: i64) -> io::Result<Producers> {
-        let (mut producers, snapshot) = load_producers(self.dir, next_offset)?;
+        let upto = self.rebuilt.iter().min().copied().unwrap_or(next_offset);
+        let (mut producers, snapshot) = load_producers(self.dir, next_offset, upto)?;
         let from = snapshot.unwrap_or(0);
         for (at, segment) in segments.iter().enumerate() {
             let end = segments.get(at + 1).map_or(next_offset, |next| next.base());
@@ -362,12 +324,22 @@ impl Opening<'_> {
             let mut expected = segment.base();
             while let Some(scanned) = scanner.next()? {
                 match scanned {
-                    Scanned::Batch { header, .. } => {
+                    Scanned::Batch { header, position } => {
                         expected = header.next_offset();
-                        if header.base_offset >= from {
-                            // Record time may be far from now; forgetting too early would let a
-                            // retried batch in twice, so its age counts from this start.
-                            producers.record(&header, now_ms());
+                        if header.base_offset < from {
+                            continue;
+                        }
+                        // Record time may be far from now; forgetting too early would let a
+                        // retried batch in twice, so its age counts from this start.
+                        producers.record(&header, now_ms());
+                        if header.is_control() {
+                            let aborted =
+                                replay_marker(&mut producers, segment, position, &header)?;
+                            if let Some(aborted) = aborted
+                                && self.rebuilt.contains(&segment.base())
+                            {
+                                segment.aborted().push(aborted);
+                            }
                         }
                     }
                     Scanned::Bad { position, .. } => {
@@ -381,6 +353,21 @@ impl Opening<'_> {
         producers.expire(now_ms(), self.settings.producer_expiry_ms);
         Ok(producers)
     }
+}
+
+/// Takes a stored marker into the producer state; returns the transaction it has aborted.
+fn replay_marker(
+    producers: &mut Producers,
+    segment: &Segment,
+    position: u64,
+    header: &BatchHeader,
+) -> io::Result<Option<Aborted>> {
+    let batch = segment.read_at(position, header.total_len())?;
+    Ok(Marker::parse(&batch).and_then(|marker| {
+        producers
+            .end_transaction(&marker, header.base_offset, header.max_timestamp, now_ms())?
+            .aborted
+    }))
 }
 
 /// The next offset after the last batch, found from the last index entry on; `None` when

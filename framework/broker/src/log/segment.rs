@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::index::{OffsetEntry, SparseIndex, TimeEntry};
+use super::txn_index::TxnIndex;
 use crate::sync::{read, write};
 
 /// Positions in an index have 32 bits, and Kafka's `segment.bytes` is a positive `int`.
@@ -77,6 +78,7 @@ pub(crate) struct Segment {
     file: File,
     len: AtomicU64,
     index: RwLock<SegmentIndex>,
+    aborted: TxnIndex,
 }
 
 /// What a scan meets.
@@ -113,6 +115,7 @@ impl Segment {
     fn with_file(base: i64, path: PathBuf, file: File, len: u64) -> Self {
         Self {
             base,
+            aborted: TxnIndex::new(path.with_extension("txnindex")),
             path,
             file,
             len: AtomicU64::new(len),
@@ -127,6 +130,11 @@ impl Segment {
     /// Bytes of whole batches.
     pub(crate) fn len(&self) -> u64 {
         self.len.load(Ordering::Acquire)
+    }
+
+    /// The aborted transactions whose markers are in this segment.
+    pub(crate) fn aborted(&self) -> &TxnIndex {
+        &self.aborted
     }
 
     fn index_paths(&self) -> (PathBuf, PathBuf) {
@@ -150,6 +158,9 @@ impl Segment {
         if (self.len() > 0 && largest.is_none()) || (last.is_some() && indexed_to >= self.len()) {
             return Ok(false);
         }
+        if !self.aborted.load(for_appending)? {
+            return Ok(false);
+        }
         if for_appending {
             offsets = offsets.into_memory()?;
             times = times.into_memory()?;
@@ -163,12 +174,16 @@ impl Segment {
         Ok(true)
     }
 
+    /// Takes a rebuilt index; that of aborted transactions is to be filled again.
     pub(crate) fn set_index(&self, index: SegmentIndex) {
         *write(&self.index) = index;
+        self.aborted.clear();
     }
 
     /// Writes the index files. A sealed segment is searched in its files from then on.
     pub(crate) fn save_index(&self, sealed: bool) -> io::Result<()> {
+        // First, because a missing one counts as empty where the others are there.
+        self.aborted.save(sealed)?;
         let (offsets_path, times_path) = self.index_paths();
         let mut index = write(&self.index);
         // The last entry tells the segment's largest timestamp after a restart.

@@ -21,7 +21,7 @@ pub(crate) fn validate(
     now_ms: i64,
 ) -> Result<BatchHeader, Refusal> {
     use ResponseError::{
-        CorruptMessage, InvalidRecord, InvalidTimestamp, InvalidTxnState, MessageTooLarge,
+        CorruptMessage, InvalidRecord, InvalidTimestamp, MessageTooLarge,
         UnsupportedCompressionType,
     };
     // Magic stands at the same place in all message formats.
@@ -76,8 +76,8 @@ pub(crate) fn validate(
     if header.is_control() {
         return Err((InvalidRecord, "clients may not write control records"));
     }
-    if header.is_transactional() {
-        return Err((InvalidTxnState, "this broker has no transactions"));
+    if header.is_transactional() && header.producer_id < 0 {
+        return Err((InvalidRecord, "a transactional batch has a producer id"));
     }
     if header.producer_id >= 0 && (header.base_sequence < 0 || header.producer_epoch < 0) {
         return Err((

@@ -38,7 +38,7 @@ fn subscribed(member: &StrBytes, topics: &[&str]) -> JoinGroupRequest {
 }
 
 /// Joins group "g" as its only member and takes what it assigns to itself.
-fn become_member(raw: &mut Raw, topics: &[&str]) -> JoinGroupResponse {
+pub(crate) fn become_member(raw: &mut Raw, topics: &[&str]) -> JoinGroupResponse {
     let invited = raw.call(5, &subscribed(&StrBytes::default(), topics));
     let joined = raw.call(5, &subscribed(&invited.member_id, topics));
     assert_eq!(joined.error_code, 0);
@@ -47,7 +47,7 @@ fn become_member(raw: &mut Raw, topics: &[&str]) -> JoinGroupResponse {
     joined
 }
 
-fn leave(raw: &mut Raw, member: &StrBytes) {
+pub(crate) fn leave(raw: &mut Raw, member: &StrBytes) {
     let request = LeaveGroupRequest::default()
         .with_group_id(string("g").into())
         .with_member_id(member.clone());
@@ -66,7 +66,7 @@ fn state(raw: &mut Raw, group: &str) -> String {
 }
 
 /// Ids, protocol types, states and types.
-fn list(raw: &mut Raw, states: &[&str], types: &[&str]) -> Vec<[String; 4]> {
+pub(crate) fn list(raw: &mut Raw, states: &[&str], types: &[&str]) -> Vec<[String; 4]> {
     let request = ListGroupsRequest::default()
         .with_states_filter(states.iter().map(|state| string(state)).collect())
         .with_types_filter(types.iter().map(|kind| string(kind)).collect());
@@ -83,12 +83,12 @@ fn list(raw: &mut Raw, states: &[&str], types: &[&str]) -> Vec<[String; 4]> {
     response.groups.iter().map(texts).collect()
 }
 
-fn delete(raw: &mut Raw, version: i16, group: &str) -> i16 {
+pub(crate) fn delete(raw: &mut Raw, version: i16, group: &str) -> i16 {
     let request = DeleteGroupsRequest::default().with_groups_names(vec![string(group).into()]);
     raw.call(version, &request).results[0].error_code
 }
 
-fn delete_offset(raw: &mut Raw, group: &str, topic: &str, partition: i32) -> (i16, i16) {
+pub(crate) fn delete_offset(raw: &mut Raw, group: &str, topic: &str, partition: i32) -> (i16, i16) {
     let request = OffsetDeleteRequest::default()
         .with_group_id(string(group).into())
         .with_topics(vec![

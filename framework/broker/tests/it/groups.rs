@@ -152,7 +152,7 @@ fn the_coordinator_is_this_broker_in_every_version() {
     assert_eq!(
         code(&mut raw, 1),
         0,
-        "InitProducerId is where transactions end"
+        "the one broker coordinates transactions too"
     );
     assert_eq!(code(&mut raw, 2), ResponseError::UnsupportedVersion.code());
     assert_eq!(code(&mut raw, 7), ResponseError::InvalidRequest.code());
@@ -472,13 +472,20 @@ fn commits_are_checked() {
         ResponseError::OffsetMetadataTooLarge.code(),
     ];
     assert_eq!(codes, wanted);
+    // For clients of old the empty name is that of a group like others, except to join.
     let response = raw.call(7, &request("", vec![partition(0)]));
-    let code = response.topics[0].partitions[0].error_code;
-    assert_eq!(code, ResponseError::InvalidGroupId.code());
-    let in_a_generation =
-        request("unheard-of", vec![partition(0)]).with_generation_id_or_member_epoch(3);
-    let code = raw.call(7, &in_a_generation).topics[0].partitions[0].error_code;
-    assert_eq!(code, ResponseError::IllegalGeneration.code());
+    assert_eq!(response.topics[0].partitions[0].error_code, 0);
+    assert_eq!(committed(&mut raw, ""), 1);
+    let mut in_a_generation = |version, group: &str| {
+        let request = request(group, vec![partition(0)]).with_generation_id_or_member_epoch(3);
+        raw.call(version, &request).topics[0].partitions[0].error_code
+    };
+    let illegal = ResponseError::IllegalGeneration.code();
+    let not_found = ResponseError::GroupIdNotFound.code();
+    let member = ResponseError::UnknownMemberId.code();
+    assert_eq!(in_a_generation(8, "unheard-of"), illegal);
+    assert_eq!(in_a_generation(9, "unheard-of"), not_found);
+    assert_eq!(in_a_generation(9, "g"), member, "it has offsets only");
 }
 
 #[test]
@@ -531,12 +538,12 @@ fn offsets_are_fetched_in_every_version() {
             group("g", Some(vec![0])),
             group("g", None),
             group("other", Some(vec![0])),
-            group("", None),
+            group("", Some(vec![0])),
         ]);
         let groups = raw.call(version, &request).groups;
         let offset = |at: usize| groups[at].topics[0].partitions[0].committed_offset;
         assert_eq!((offset(0), offset(1), offset(2)), (42, 42, -1));
-        assert_eq!(groups[3].error_code, ResponseError::InvalidGroupId.code());
+        assert_eq!((offset(3), groups[3].error_code), (-1, 0));
     }
 }
 

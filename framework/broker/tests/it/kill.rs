@@ -35,7 +35,7 @@ fn served_by_a_child() {
     });
 }
 
-fn start(folder: &Path, always: bool) -> (Child, String) {
+pub(crate) fn start(folder: &Path, always: bool) -> (Child, String) {
     let address = folder.join("address");
     let mut command = Command::new(std::env::current_exe().unwrap());
     command

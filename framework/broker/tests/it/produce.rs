@@ -92,8 +92,8 @@ fn what_is_not_a_proper_batch_is_refused() {
     let two = Bytes::from([good.as_ref(), good.as_ref()].concat());
     let zstd = BatchOf::values(&["z"]).packed(Compression::Zstd).bytes();
     use ResponseError::{
-        CorruptMessage, InvalidRecord, InvalidTimestamp, InvalidTxnState, MessageTooLarge,
-        UnsupportedCompressionType,
+        CorruptMessage, InvalidRecord, InvalidTimestamp, MessageTooLarge,
+        TransactionalIdAuthorizationFailed, UnsupportedCompressionType,
     };
     check(&mut raw, "no records", None, InvalidRecord);
     check(&mut raw, "empty records", Some(Bytes::new()), InvalidRecord);
@@ -165,7 +165,7 @@ fn what_is_not_a_proper_batch_is_refused() {
         &mut raw,
         "a transactional batch",
         Some(transactional.bytes()),
-        InvalidTxnState,
+        TransactionalIdAuthorizationFailed,
     );
     let no_sequence = forge(&good, |bytes| {
         bytes[43..51].copy_from_slice(&5i64.to_be_bytes());
@@ -213,11 +213,13 @@ fn requests_are_checked_too() {
     let too_few = ResponseError::NotEnoughReplicas.code();
     assert_eq!(code(&mut raw, "two-replicas", 0, -1), too_few);
     assert_eq!(code(&mut raw, "two-replicas", 0, 1), 0);
-    let request = produce_request("t", 0, -1, good())
+    let mut transactional = BatchOf::values(&["x"]).by(5, 0, 0);
+    transactional.transactional = true;
+    let request = produce_request("t", 0, -1, Some(transactional.bytes()))
         .with_transactional_id(Some(StrBytes::from_static_str("tx").into()));
     let response = raw.call(9, &request);
     let code = response.responses[0].partition_responses[0].error_code;
-    assert_eq!(code, ResponseError::InvalidTxnState.code());
+    assert_eq!(code, ResponseError::InvalidProducerIdMapping.code());
 }
 
 #[test]
@@ -276,7 +278,7 @@ fn log_append_time_is_the_brokers() {
 }
 
 #[test]
-fn producer_ids_are_unique_over_restarts_and_transactions_are_refused() {
+fn producer_ids_are_unique_over_restarts() {
     let mut test = TestBroker::start();
     let mut ids = Vec::new();
     for round in 0..3 {
@@ -296,8 +298,9 @@ fn producer_ids_are_unique_over_restarts_and_transactions_are_refused() {
             .with_transactional_id(Some(string(id).into()))
             .with_transaction_timeout_ms(1_000)
     };
-    let unsupported = ResponseError::UnsupportedVersion.code();
-    assert_eq!(raw.call(4, &init("tx")).error_code, unsupported);
+    let transactional = raw.call(4, &init("tx"));
+    assert_eq!(transactional.error_code, 0);
+    assert!(transactional.producer_id.0 > ids[ids.len() - 1]);
     assert_eq!(
         raw.call(4, &init("")).error_code,
         ResponseError::InvalidRequest.code()

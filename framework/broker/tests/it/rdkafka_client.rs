@@ -360,22 +360,6 @@ fn a_topic_is_deleted_under_its_consumers_and_made_again() {
     assert_eq!(test.raw().list_offset("t", 0, -1).offset, 0);
 }
 
-/// librdkafka tries every error of InitProducerId again but hands the last one out.
-#[test]
-fn transactions_are_refused_by_name() {
-    let test = TestBroker::start();
-    let producer: BaseProducer = client(&test)
-        .set("transactional.id", "tx")
-        .create()
-        .unwrap();
-    match producer.init_transactions(Duration::from_secs(2)) {
-        Err(KafkaError::Transaction(error)) => {
-            assert_eq!(error.code(), RDKafkaErrorCode::UnsupportedVersion);
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
 /// librdkafka sends a few bytes behind its request for the metadata of all topics.
 #[test]
 fn all_topics_are_listed() {

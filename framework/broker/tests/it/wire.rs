@@ -26,7 +26,13 @@ fn api_versions_answers_every_version() {
         let keys: std::collections::HashSet<i16> =
             response.api_keys.iter().map(|key| key.api_key).collect();
         assert_eq!(keys.len(), response.api_keys.len(), "each is named once");
-        assert!(keys.contains(&(ApiKey::DescribeGroups as i16)));
+        for served in [
+            ApiKey::DescribeGroups,
+            ApiKey::EndTxn,
+            ApiKey::ListTransactions,
+        ] {
+            assert!(keys.contains(&(served as i16)), "{served:?}");
+        }
         assert!(!keys.contains(&(ApiKey::ConsumerGroupDescribe as i16)));
     }
     let nameless = raw.call(3, &ApiVersionsRequest::default());

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use mesh_core::{Error, Result};
 
+use crate::kafka::ClusterArgs;
 use crate::platform::{make_directory, start_logging, stop_signal};
 use crate::ports::PlatformPorts;
 use crate::sql::Client;
@@ -46,6 +47,8 @@ pub(crate) struct DemoArgs {
     exit: bool,
     #[command(flatten)]
     ports: PlatformPorts,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// First port of the domains' HTTP APIs (0: any free ports)
     #[arg(long, env = "MESH_DOMAIN_PORT", default_value_t = 8100)]
     domain_port: u16,
@@ -79,16 +82,23 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     ));
     let programs = domains::build(&args.workspace, &found).await?;
 
-    let addresses = args.ports.resolve()?;
+    args.cluster.settings()?;
+    let addresses = args.ports.resolve(args.cluster.bootstrap()?)?;
     let apis = domains::claim_ports(args.ports.host, args.domain_port, &found)?;
     let mut supervisor = Supervisor::new(folder.logs()?, folder.processes_file());
     supervisor
-        .start(Program::platform(&args.ports.host, &addresses, &folder)?)
+        .start(Program::platform(
+            &args.ports.host,
+            &addresses,
+            &args.cluster,
+            &folder,
+        )?)
         .await?;
     // Whatever fails from here on, the processes end with us: they are killed on drop.
     status::wait_for_platform(&addresses, &mut supervisor).await?;
     for ((domain, program), api) in found.iter().zip(programs).zip(&apis) {
-        let mut program = Program::domain(domain, program, *api, &addresses, &folder, &source)?;
+        let mut program = Program::domain(domain, program, *api, &addresses, &folder, &source)?
+            .with_kafka_config(&args.cluster)?;
         program.failpoint = failpoints
             .iter()
             .find(|(name, _)| *name == domain.name)
@@ -98,7 +108,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     ui::line(format!(
         "{} Kafka {}, registry {}, catalog and SQL {}\n",
         ui::bold("Running"),
-        addresses.bootstrap(),
+        addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
     ));

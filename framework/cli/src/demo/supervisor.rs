@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::domains::FoundDomain;
 use super::folder::DemoFolder;
+use crate::kafka::ClusterArgs;
 use crate::ports::PlatformAddresses;
 use crate::ui;
 
@@ -33,21 +34,29 @@ impl Program {
     pub(crate) fn platform(
         host: &IpAddr,
         addresses: &PlatformAddresses,
+        cluster: &ClusterArgs,
         folder: &DemoFolder,
     ) -> Result<Self> {
         let path = std::env::current_exe()
             .map_err(|error| Error::internal("our own program has no path").because(error))?;
+        let mut arguments = vec![
+            "up".into(),
+            format!("--host={host}"),
+            format!("--registry-port={}", addresses.registry.port()),
+            format!("--http-port={}", addresses.http.port()),
+            format!("--data-dir={}", folder.data("platform")?.display()),
+        ];
+        match addresses.broker_port {
+            Some(port) => arguments.push(format!("--kafka-port={port}")),
+            None => arguments.push(format!("--kafka={}", addresses.kafka)),
+        }
+        if let Some(file) = &cluster.config {
+            arguments.push(format!("--kafka-config={}", file.display()));
+        }
         Ok(Self {
             name: "platform".into(),
             path,
-            arguments: vec![
-                "up".into(),
-                format!("--host={host}"),
-                format!("--kafka-port={}", addresses.kafka.port()),
-                format!("--registry-port={}", addresses.registry.port()),
-                format!("--http-port={}", addresses.http.port()),
-                format!("--data-dir={}", folder.data("platform")?.display()),
-            ],
+            arguments,
             environment: Vec::new(),
             failpoint: None,
         })
@@ -66,7 +75,7 @@ impl Program {
             path,
             arguments: Vec::new(),
             environment: vec![
-                ("MESH_BOOTSTRAP", addresses.bootstrap()),
+                ("MESH_BOOTSTRAP", addresses.kafka.clone()),
                 ("MESH_REGISTRY_URL", addresses.registry_url()),
                 ("MESH_CATALOG_URL", addresses.http_url()),
                 (
@@ -78,6 +87,18 @@ impl Program {
             ],
             failpoint: None,
         })
+    }
+
+    /// Lets a domain read the settings for Kafka from the same file.
+    pub(crate) fn with_kafka_config(mut self, cluster: &ClusterArgs) -> Result<Self> {
+        if let Some(file) = &cluster.config {
+            let file = std::path::absolute(file).map_err(|error| {
+                Error::invalid("the file of Kafka's settings has no absolute path").because(error)
+            })?;
+            self.environment
+                .push(("MESH_CONFIG", file.display().to_string()));
+        }
+        Ok(self)
     }
 }
 

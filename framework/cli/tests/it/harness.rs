@@ -51,9 +51,65 @@ pub(crate) fn berka() -> Option<PathBuf> {
     Some(folder)
 }
 
+/// An Apache Kafka of its own, made by `deploy/kafka/cluster`.
+pub(crate) struct Kafka {
+    folder: tempfile::TempDir,
+    bootstrap: String,
+}
+
+impl Kafka {
+    /// One node, where the lane asks for Apache Kafka with `MESH_TEST_KAFKA=apache`; else the
+    /// embedded broker is tested.
+    fn where_asked() -> Option<Self> {
+        match std::env::var("MESH_TEST_KAFKA").as_deref() {
+            Err(_) | Ok("" | "embedded") => None,
+            Ok("apache") => Some(Self::start()),
+            Ok(other) => panic!("MESH_TEST_KAFKA is {other}; set it to embedded or apache"),
+        }
+    }
+
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kafka = Self {
+            folder,
+            bootstrap: String::new(),
+        };
+        let output = kafka.cluster("start", &["--tests"]);
+        kafka.bootstrap = output.trim().lines().last().unwrap().to_owned();
+        kafka
+    }
+
+    fn cluster(&self, action: &str, arguments: &[&str]) -> String {
+        let output = Command::new(workspace().join("deploy/kafka/cluster"))
+            .arg(action)
+            .arg(self.folder.path().join("kafka"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{action}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // A panic here would hide the one that brought us here.
+        let stopped = Command::new(workspace().join("deploy/kafka/cluster"))
+            .arg("stop")
+            .arg(self.folder.path().join("kafka"))
+            .stdin(Stdio::null())
+            .output();
+        if !stopped.is_ok_and(|output| output.status.success()) {
+            eprintln!("Kafka in {} did not stop", self.folder.path().display());
+        }
+    }
+}
+
 /// A `mesh demo` that stays up.
 pub(crate) struct Demo {
     child: Child,
+    kafka: Option<Kafka>,
     folder: tempfile::TempDir,
     lines: mpsc::Receiver<String>,
     seen: Vec<String>,
@@ -63,8 +119,14 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let kafka = Kafka::where_asked();
         let mut child = mesh()
             .arg("demo")
+            .args(
+                kafka
+                    .iter()
+                    .map(|kafka| format!("--kafka={}", kafka.bootstrap)),
+            )
             .args(["--kafka-port=0", "--registry-port=0", "--http-port=0"])
             .args(["--domain-port=0", "--timeout=600"])
             .arg(format!(
@@ -92,6 +154,7 @@ impl Demo {
         }
         Self {
             child,
+            kafka,
             folder,
             lines,
             seen: Vec::new(),
@@ -156,8 +219,21 @@ impl Demo {
             .unwrap_or_default()
     }
 
-    /// Kills the process called `name` at once, as `kill -9` does.
+    /// The processes that can be killed: those of the demo, and Kafka where it is one.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut names = ["platform", "customer", "transaction", "loan"].to_vec();
+        names.extend(self.kafka.as_ref().map(|_| "kafka"));
+        names
+    }
+
+    /// Kills the process called `name` at once, as `kill -9` does. Kafka is started again
+    /// before this returns; of the others the demo takes care.
     pub(crate) fn kill(&self, name: &str) {
+        if let (Some(kafka), "kafka") = (&self.kafka, name) {
+            kafka.cluster("kill", &["1"]);
+            kafka.cluster("restart", &["1"]);
+            return;
+        }
         if let Some(pid) = self.processes().get(name) {
             send(*pid, libc::SIGKILL);
         }

@@ -71,7 +71,7 @@ fn killed_at_random_instants() {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         check(&[], "ended with signal: 9", |demo| {
             demo.wait_for("catalog and SQL http");
-            let mut names = ["platform", "customer", "transaction", "loan"].to_vec();
+            let mut names = demo.names();
             while !names.is_empty() {
                 let pause = rng.random_range(200..1_500);
                 std::thread::sleep(Duration::from_millis(pause));

@@ -1,4 +1,4 @@
-//! The bank's files as they come: `;` between the columns, a header, text in double quotes or
+//! Delimited files as banks deliver them: `;` between the columns, a header, text in double quotes or
 //! none, CRLF or LF, plain or gzip (by the name's ending).
 
 use std::fs::File;
@@ -31,7 +31,7 @@ impl Table {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::FailedPrecondition,
             };
-            Error::new(kind, "a file of the bank cannot be opened")
+            Error::new(kind, "a file of the source cannot be opened")
                 .with("file", path.display())
                 .mend("put the file into the source directory and let this process read it")
                 .because(error)
@@ -66,7 +66,7 @@ impl Table {
                     Error::invalid("a column is missing in the header")
                         .with("file", file)
                         .with("field", column)
-                        .mend("use the file as the bank delivers it, with its header")
+                        .mend("use the file as it is delivered, with its header")
                 })
             })
             .collect::<Result<_>>()?;
