@@ -20,6 +20,9 @@ use crate::shared::{Caller, Shared};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
+/// Since this version there are share groups.
+const SHARE_SINCE: i16 = 6;
 
 pub(super) async fn find_coordinator(
     shared: &Arc<Shared>,
@@ -29,7 +32,7 @@ pub(super) async fn find_coordinator(
 ) -> FindCoordinatorResponse {
     let outcome: Result<(), (ResponseError, &str)> = match request.key_type {
         GROUP | TRANSACTION => Ok(()),
-        2 => Err((
+        SHARE if version >= SHARE_SINCE => Err((
             ResponseError::UnsupportedVersion,
             "this broker has no share groups",
         )),

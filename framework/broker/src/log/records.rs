@@ -24,13 +24,8 @@ pub(crate) fn first_at_or_after(batch: &Bytes, target: i64) -> Option<TimedOffse
             offset: header.base_offset,
         });
     }
-    // The base timestamp is that of the first record, so this needs no unpacking.
-    if header.base_timestamp >= target {
-        return Some(TimedOffset {
-            timestamp: header.base_timestamp,
-            offset: header.base_offset,
-        });
-    }
+    // The first record's timestamp may differ from the base timestamp, which is only what
+    // the deltas count from; so the records are looked at in any case.
     let payload = batch.slice(HEADER_LEN..);
     let find = |records: &mut dyn Buf| walk(&header, records, target);
     match header.codec() {

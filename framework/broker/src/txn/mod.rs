@@ -9,6 +9,8 @@
 mod clock;
 mod coordinator;
 mod ending;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 pub(crate) use coordinator::Transactions;

@@ -1,0 +1,18 @@
+//! The conformance suite: what every advertised API version does, and scenarios of groups,
+//! producers and logs, on any cluster that speaks the protocol of Kafka.
+//!
+//! By default the broker under test is an embedded one, started here. With
+//! `MESH_KAFKA_BOOTSTRAP=host:port` it is that cluster; Apache Kafka must pass, started by
+//! `deploy/kafka/cluster start DIR --tests`. Each (API, version) has three cases: a success,
+//! an error and an edge; an advertised API without cases is a failure. A case that Apache
+//! Kafka fails is wrong, one that only the embedded broker fails is a bug.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+mod api;
+mod batch;
+mod check;
+mod scenarios;
+#[path = "../it/support.rs"]
+#[allow(dead_code)]
+mod support;
+mod target;
