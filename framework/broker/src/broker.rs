@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{BrokerConfig, FlushPolicy};
 use crate::files;
-use crate::group::{Coordinator, Offsets};
+use crate::group::{Coordinator, Offsets, expire_offsets};
 use crate::listeners::{self, Bound};
 use crate::log::MAX_SEGMENT_BYTES;
 use crate::metrics::{Metrics, MetricsSnapshot};
@@ -191,6 +191,12 @@ fn check(config: &BrokerConfig) -> Result<()> {
             "set it between 1,024 and 2,147,483,647",
         );
     }
+    if config.offsets_retention_check_interval.is_zero() {
+        return refuse(
+            "offsets_retention_check_interval",
+            "set it to a second or more",
+        );
+    }
     if config.flush == FlushPolicy::Interval(Duration::ZERO) {
         return refuse(
             "flush",
@@ -223,6 +229,8 @@ async fn start(config: Arc<BrokerConfig>) -> Result<Started> {
         bound.push(listener);
     }
     shared.tasks.spawn(flush_in_background(Arc::clone(&shared)));
+    shared.tasks.spawn(expire_offsets(Arc::clone(&shared)));
+    shared.coordinator.start_clocks();
     tracing::info!(
         folder = %shared.config.data_dir.display(),
         topics = shared.topics.all().len(),
@@ -341,6 +349,7 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
     let stop = CancellationToken::new();
     let coordinator = Coordinator::new(
         config.group_initial_rebalance_delay,
+        Arc::clone(&offsets),
         tasks.clone(),
         stop.clone(),
     );

@@ -74,6 +74,10 @@ pub struct BrokerConfig {
     pub group_max_session_timeout: Duration,
     /// Bytes of metadata that may be committed with an offset.
     pub offset_metadata_max_bytes: usize,
+    /// How long committed offsets are kept that nobody uses (`offsets.retention.minutes`).
+    pub offsets_retention: Duration,
+    /// How often expired offsets are looked for (`offsets.retention.check.interval.ms`).
+    pub offsets_retention_check_interval: Duration,
     /// How long a silent idempotent producer is remembered (`producer.id.expiration.ms`).
     pub producer_id_expiry: Duration,
     /// The longest time-out that a transaction may ask for (`transaction.max.timeout.ms`).
@@ -113,6 +117,8 @@ impl BrokerConfig {
             group_min_session_timeout: Duration::from_secs(6),
             group_max_session_timeout: Duration::from_secs(1_800),
             offset_metadata_max_bytes: 4096,
+            offsets_retention: Duration::from_secs(7 * 86_400),
+            offsets_retention_check_interval: Duration::from_secs(600),
             producer_id_expiry: Duration::from_secs(86_400),
             transaction_max_timeout: Duration::from_secs(900),
             transactional_id_expiry: Duration::from_secs(7 * 86_400),

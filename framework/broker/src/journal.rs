@@ -199,10 +199,20 @@ impl Journal {
         }
     }
 
+    /// Returns when all that has been appended so far may be acknowledged.
+    pub(crate) async fn wait_all_acknowledged(self: &Arc<Self>) -> io::Result<()> {
+        let at = self.appended.load(Ordering::Acquire);
+        self.wait_acknowledged(at).await
+    }
+
     async fn flush(self: &Arc<Self>, at: u64) -> io::Result<()> {
         let turn = self.flushing.lock().await;
         if self.flushed.load(Ordering::Acquire) >= at {
             return Ok(());
+        }
+        // The system reports a failure once; a second sync would succeed without the data.
+        if self.failed.load(Ordering::Acquire) {
+            return Err(broken());
         }
         let journal = Arc::clone(self);
         let synced = tokio::task::spawn_blocking(move || {
@@ -234,6 +244,10 @@ impl Journal {
     }
 }
 
+fn broken() -> io::Error {
+    io::Error::other("an earlier write or fsync has failed")
+}
+
 /// One who may append to a journal.
 pub(crate) struct Turn<'a> {
     journal: &'a Journal,
@@ -244,7 +258,7 @@ impl Turn<'_> {
     /// Stores lines, all or none; returns what to wait for before acknowledging them.
     pub(crate) fn append<T: Serialize>(&mut self, lines: &[T]) -> io::Result<u64> {
         if self.journal.failed.load(Ordering::Acquire) {
-            return Err(io::Error::other("an earlier write or fsync has failed"));
+            return Err(broken());
         }
         self.log.append(&frame(lines)?)?;
         Ok(self.journal.appended.fetch_add(1, Ordering::AcqRel) + 1)

@@ -24,7 +24,10 @@
 //! - What an acknowledgement means is the [`FlushPolicy`]. Under every policy nothing
 //!   acknowledged is lost when the process is killed; under `Always` neither when the
 //!   machine loses power, and consumers see nothing that is not durable. Committed offsets
-//!   follow the same policy. Topics and producer ids are durable before they are answered.
+//!   and the members of groups follow the same policy. Topics, settings and producer ids are
+//!   durable before they are answered.
+//! - Members of a group go on after a restart as if nothing had happened, static members too;
+//!   offsets that nobody uses are forgotten after `offsets_retention`.
 //! - An idempotent producer's batch is stored once: five batches of each producer and
 //!   partition are remembered, over restarts too.
 //! - A transaction is committed or aborted in all its partitions and groups alike, also when
@@ -66,25 +69,38 @@
 //!
 //! # What is not here
 //!
-//! - Compaction and retention, static group members, and the admin calls
-//!   that change what exists (AlterConfigs, CreatePartitions, DeleteRecords, DeleteGroups,
-//!   ...) are not built yet. They are not advertised in ApiVersions; `group.instance.id` is
-//!   answered with UNSUPPORTED_VERSION.
+//! - Compaction and retention, and DeleteRecords are not built yet, and not advertised in
+//!   ApiVersions.
 //! - Of transactions: two-phase commit with an outside coordinator (KIP-939), and the regular
 //!   expression of ListTransactions version 2.
-//! - Deliberately absent: replication and the inter-broker protocol, KRaft, share groups,
-//!   the consumer group protocol of KIP-848, tiered storage, delegation tokens, quotas,
-//!   record formats before magic 2, recompression to a topic's `compression.type`,
-//!   incremental fetch sessions (every fetch is a full one).
 //! - A record without a key is taken into a topic with `cleanup.policy=compact`, which Kafka
 //!   refuses: that check comes with compaction, since it has to unpack the records.
 //! - `segment.ms`, `flush.messages` and `flush.ms` are stored and described only; segments
 //!   roll by size, and the broker's flush policy decides about fsyncs.
-//! - Membership of groups is not stored: after a restart members are told to join again.
-//!   Their committed offsets are.
+//!
+//! Deliberately absent:
+//!
+//! | What | How it is answered |
+//! |---|---|
+//! | Replication, the inter-broker protocol | not advertised; a replication factor above 1 is INVALID_REPLICATION_FACTOR, an assignment to another broker INVALID_REPLICA_ASSIGNMENT |
+//! | Elections, reassignments | ElectLeaders: ELECTION_NOT_NEEDED; AlterPartitionReassignments: taken where a partition is already, NO_REASSIGNMENT_IN_PROGRESS for a cancellation; none is ever listed |
+//! | KRaft (DescribeQuorum, UpdateFeatures, ...) | not advertised; DescribeCluster for controllers is MISMATCHED_ENDPOINT_TYPE |
+//! | The consumer group protocol of KIP-848, share groups, streams groups | not advertised, so that clients take the classic protocol; FindCoordinator for share groups is UNSUPPORTED_VERSION; every group is of type `classic` |
+//! | Tiered storage | `remote.storage.enable=true` is INVALID_CONFIG; ListOffsets of the tiered end finds nothing |
+//! | Quotas | DescribeClientQuotas finds none; AlterClientQuotas is not advertised |
+//! | Delegation tokens, client metrics, log folders to move to | not advertised |
+//! | Log levels by DescribeConfigs | there are no loggers; naming one in IncrementalAlterConfigs is INVALID_CONFIG |
+//! | Settings fixed at the start (`num.partitions`, ...) | AlterConfigs: INVALID_REQUEST; those that topics take as defaults (`log.retention.ms`, ...) can be altered, except `log.flush.interval.ms`, which is the flush policy. A name that no broker knows is INVALID_CONFIG, where Kafka stores it |
+//! | Settings of groups and of client metrics | INVALID_REQUEST |
+//! | Record formats before magic 2 | INVALID_RECORD |
+//! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
+//! | Incremental fetch sessions | every fetch is a full one |
+//!
+//! A call that is not advertised closes the connection, as in Kafka.
 
 mod api;
 mod broker;
+mod broker_settings;
 mod config;
 mod files;
 mod group;
@@ -100,6 +116,7 @@ mod shared;
 mod sync;
 mod topic_config;
 mod topic_folders;
+mod topic_name;
 mod topics;
 mod txn;
 mod wire;

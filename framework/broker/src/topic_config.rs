@@ -137,7 +137,12 @@ impl Definition {
         self.default_value(broker) != self.default
     }
 
-    fn check(&self, value: &str) -> Result<(), String> {
+    /// Whether the value is a list, which can be added to.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.check, ListOf(_) | AnyList)
+    }
+
+    pub(crate) fn check(&self, value: &str) -> Result<(), String> {
         let number = |min: i64, max: i64| match value.trim().parse::<i64>() {
             Ok(number) if (min..=max).contains(&number) => Ok(()),
             Ok(_) => Err(format!("{} must be between {min} and {max}", self.name)),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::broker_settings::BrokerSettings;
 use crate::topic_config::TopicConfigs;
 
 /// What the name of a folder ends with that is being deleted.
@@ -27,6 +28,8 @@ pub(crate) struct Stored {
     pub(crate) version: u32,
     pub(crate) cluster_id: String,
     pub(crate) topics: Vec<StoredTopic>,
+    #[serde(default)]
+    pub(crate) broker_settings: BrokerSettings,
 }
 
 pub(crate) fn deleted_dir(dir: &Path, id: Uuid) -> PathBuf {

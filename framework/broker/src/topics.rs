@@ -5,6 +5,8 @@
 //! carries the topic's id), so that a crash in between leaves a deletion that the next
 //! start completes.
 
+mod alter;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
@@ -17,6 +19,10 @@ use kafka_protocol::protocol::StrBytes;
 use mesh_core::{Error, ErrorKind};
 use uuid::Uuid;
 
+pub(crate) use self::alter::MorePartitions;
+pub(crate) use crate::topic_name::{Refusal, check_name};
+
+use crate::broker_settings::BrokerSettings;
 use crate::config::BrokerConfig;
 use crate::files;
 use crate::log::Partition;
@@ -29,7 +35,6 @@ use crate::topic_folders::{
 
 const FILE: &str = "topics.json";
 const FOLDER: &str = "topics";
-const MAX_NAME_LEN: usize = 249;
 
 /// A topic.
 #[derive(Debug)]
@@ -50,6 +55,7 @@ impl Topic {
 struct Directory {
     by_name: BTreeMap<String, Arc<Topic>>,
     by_id: HashMap<Uuid, Arc<Topic>>,
+    broker_settings: BrokerSettings,
 }
 
 impl Directory {
@@ -81,28 +87,6 @@ pub(crate) struct NewTopic {
     pub(crate) name: String,
     pub(crate) partitions: i32,
     pub(crate) configs: TopicConfigs,
-}
-
-/// An error code and the sentence that goes with it.
-pub(crate) type Refusal = (ResponseError, String);
-
-/// Whether a name may be a topic's, as Kafka has it.
-pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
-    let refuse = |why: &str| Err((ResponseError::InvalidTopicException, why.to_owned()));
-    if name.is_empty() {
-        return refuse("a topic name is not empty");
-    }
-    if name == "." || name == ".." {
-        return refuse("a topic name is not . or ..");
-    }
-    if name.len() > MAX_NAME_LEN {
-        return refuse("a topic name has at most 249 characters");
-    }
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if !name.bytes().all(legal) {
-        return refuse("a topic name has only letters, digits, '.', '_' and '-'");
-    }
-    Ok(())
 }
 
 fn partition_dir(data_dir: &Path, topic: &str, partition: usize) -> PathBuf {
@@ -148,14 +132,19 @@ impl Topics {
                     version: 1,
                     cluster_id: new_cluster_id(),
                     topics: Vec::new(),
+                    broker_settings: BrokerSettings::default(),
                 }
             }
         };
         finish_deletions(&folder, &mut stored).map_err(failed)?;
         remove_leftovers(&folder, &stored).map_err(failed)?;
-        let mut directory = Directory::default();
+        let mut directory = Directory {
+            broker_settings: stored.broker_settings,
+            ..Directory::default()
+        };
         for topic in &stored.topics {
-            let settings = log_settings(&config, &topic.configs);
+            let settings =
+                log_settings(&config, &directory.broker_settings.beneath(&topic.configs));
             let mut partitions = Vec::new();
             for index in 0..topic.partitions {
                 let dir = partition_dir(&config.data_dir, &topic.name, index as usize);
@@ -229,6 +218,7 @@ impl Topics {
                     configs: topic.configs.clone(),
                 })
                 .collect(),
+            broker_settings: directory.broker_settings.clone(),
         };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(io::Error::other)?;
         files::write_atomic(&self.config.data_dir.join(FILE), &bytes)
@@ -290,7 +280,7 @@ impl Topics {
     }
 
     fn create_now(&self, new: &NewTopic) -> io::Result<Arc<Topic>> {
-        let settings = log_settings(&self.config, &new.configs);
+        let settings = self.settings(&self.snapshot().broker_settings, &new.configs);
         let count = usize::try_from(new.partitions).unwrap_or(0);
         let dirs: Vec<PathBuf> = (0..count)
             .map(|index| partition_dir(&self.config.data_dir, &new.name, index))
@@ -386,26 +376,4 @@ fn storage_refusal(what: &'static str, error: &io::Error) -> Refusal {
 fn new_cluster_id() -> String {
     // Kafka's are 22 characters of base64; any text without spaces will do for clients.
     Uuid::new_v4().simple().to_string()[..22].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_follow_kafkas_rules() {
-        let check = |name: &str, accepted: bool| {
-            assert_eq!(check_name(name).is_ok(), accepted, "{name}");
-        };
-        check("customer.profiles.v1", true);
-        check("a-b_c", true);
-        check("", false);
-        check(".", false);
-        check("..", false);
-        check("a b", false);
-        check("a/b", false);
-        check("ä", false);
-        check(&"x".repeat(249), true);
-        check(&"x".repeat(250), false);
-    }
 }

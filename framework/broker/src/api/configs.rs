@@ -10,27 +10,29 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::text;
-use crate::config::{BrokerConfig, FlushPolicy};
+use super::{broker_configs, text};
+use crate::broker_settings::{BrokerSettings, Source};
+use crate::config::BrokerConfig;
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
-use crate::topic_config::{self, Definition, Kind, TopicConfigs};
+use crate::topic_config::{self, Definition, TopicConfigs};
 use crate::topics::{Refusal, check_name};
 
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
+pub(super) const TOPIC: i8 = 2;
+pub(super) const BROKER: i8 = 4;
+pub(super) const BROKER_LOGGER: i8 = 8;
 
-const DYNAMIC_TOPIC: i8 = 1;
-const STATIC_BROKER: i8 = 4;
-const DEFAULT: i8 = 5;
-
-/// Where the value of a topic's setting comes from.
-pub(super) fn source(definition: &Definition, set_on_topic: bool, broker: &BrokerConfig) -> i8 {
-    match set_on_topic {
-        true => DYNAMIC_TOPIC,
-        false if definition.is_set_by_broker(broker) => STATIC_BROKER,
-        false => DEFAULT,
-    }
+/// Checks that the name of a broker resource is this broker's id.
+pub(super) fn check_broker_id(config: &BrokerConfig, name: &str) -> Result<(), Refusal> {
+    let why = match name.parse::<i32>() {
+        Ok(id) if id == config.node_id => return Ok(()),
+        Ok(id) => format!(
+            "unexpected broker id, expected {}, but received {id}",
+            config.node_id
+        ),
+        Err(_) => format!("node id must be an integer, but it is: {name}"),
+    };
+    Err((ResponseError::InvalidRequest, why))
 }
 
 pub(super) async fn describe_configs(
@@ -89,16 +91,21 @@ fn describe(
                     "the topic is not there".to_owned(),
                 )
             })?;
-            topic_configs(&shared.config, &topic.configs)
+            let broker = shared.topics.broker_settings();
+            topic_configs(&shared.config, &broker, &topic.configs)
         }
-        // The empty name asks for the dynamic default of all brokers; there is none.
-        BROKER if name.is_empty() => Vec::new(),
-        BROKER if name.parse() == Ok(shared.config.node_id) => broker_configs(&shared.config),
+        // The empty name asks for what was set for all brokers.
+        BROKER if name.is_empty() => {
+            broker_configs::of_all_brokers(&shared.topics.broker_settings().cluster)
+        }
         BROKER => {
-            return Err((
-                ResponseError::InvalidRequest,
-                format!("this broker has the id {}", shared.config.node_id),
-            ));
+            check_broker_id(&shared.config, name)?;
+            broker_configs::of_this_broker(&shared.config, &shared.topics.broker_settings())
+        }
+        // The levels of the log are set where the broker is started; none can be named.
+        BROKER_LOGGER => {
+            check_broker_id(&shared.config, name)?;
+            Vec::new()
         }
         _ => {
             return Err((
@@ -117,30 +124,34 @@ fn describe(
     Ok(configs)
 }
 
-fn topic_configs(broker: &BrokerConfig, set: &TopicConfigs) -> Vec<DescribeConfigsResourceResult> {
+fn topic_configs(
+    config: &BrokerConfig,
+    broker: &BrokerSettings,
+    set: &TopicConfigs,
+) -> Vec<DescribeConfigsResourceResult> {
     topic_config::definitions()
         .iter()
         .map(|definition| {
-            let own = set.get(definition.name);
-            let default = definition.default_value(broker);
-            let synonym = |name: &'static str, value: &str, source| {
+            let (value, source) = in_force(definition, set, broker, config);
+            let synonym = |name: &'static str, value: String, source: Source| {
                 DescribeConfigsSynonym::default()
                     .with_name(StrBytes::from_static_str(name))
                     .with_value(text(value))
-                    .with_source(source)
+                    .with_source(source as i8)
             };
             let mut synonyms = Vec::new();
-            if let Some(own) = own {
-                synonyms.push(synonym(definition.name, own, DYNAMIC_TOPIC));
+            if let Some(own) = set.get(definition.name) {
+                synonyms.push(synonym(definition.name, own.clone(), Source::Topic));
             }
             if let Some(broker_name) = definition.broker_name {
-                let source = source(definition, false, broker);
-                synonyms.push(synonym(broker_name, &default, source));
+                for (value, source) in broker.values(definition, config) {
+                    synonyms.push(synonym(broker_name, value, source));
+                }
             }
             DescribeConfigsResourceResult::default()
                 .with_name(StrBytes::from_static_str(definition.name))
-                .with_value(text(own.cloned().unwrap_or(default)))
-                .with_config_source(source(definition, own.is_some(), broker))
+                .with_value(text(value))
+                .with_config_source(source as i8)
                 .with_config_type(definition.kind() as i8)
                 .with_documentation(Some(StrBytes::from_static_str(definition.documentation)))
                 .with_synonyms(synonyms)
@@ -148,113 +159,15 @@ fn topic_configs(broker: &BrokerConfig, set: &TopicConfigs) -> Vec<DescribeConfi
         .collect()
 }
 
-/// The broker's settings under Kafka's names; none can be changed while it runs.
-fn broker_configs(config: &BrokerConfig) -> Vec<DescribeConfigsResourceResult> {
-    let millis = |duration: std::time::Duration| duration.as_millis().to_string();
-    let flush_ms = match config.flush {
-        FlushPolicy::Always => "0".to_owned(),
-        FlushPolicy::Interval(interval) => millis(interval),
-        FlushPolicy::Os => i64::MAX.to_string(),
-    };
-    let defaults = BrokerConfig::new(&config.data_dir, config.listen);
-    let setting = |name: &'static str, kind: Kind, value: String, default: String| {
-        let source = if value == default {
-            DEFAULT
-        } else {
-            STATIC_BROKER
-        };
-        DescribeConfigsResourceResult::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_value(text(value.clone()))
-            .with_read_only(true)
-            .with_config_source(source)
-            .with_config_type(kind as i8)
-            .with_synonyms(vec![
-                DescribeConfigsSynonym::default()
-                    .with_name(StrBytes::from_static_str(name))
-                    .with_value(text(value))
-                    .with_source(source),
-            ])
-    };
-    macro_rules! number {
-        ($name:literal, $kind:ident, $field:ident) => {
-            setting(
-                $name,
-                Kind::$kind,
-                config.$field.to_string(),
-                defaults.$field.to_string(),
-            )
-        };
+/// The value of a topic's setting and where it comes from.
+pub(super) fn in_force(
+    definition: &Definition,
+    set: &TopicConfigs,
+    broker: &BrokerSettings,
+    config: &BrokerConfig,
+) -> (String, Source) {
+    match set.get(definition.name) {
+        Some(own) => (own.clone(), Source::Topic),
+        None => broker.value(definition, config),
     }
-    let fixed = |name, kind, value: &str| setting(name, kind, value.to_owned(), value.to_owned());
-    vec![
-        number!("auto.create.topics.enable", Boolean, auto_create_topics),
-        fixed("broker.id", Kind::Int, &config.node_id.to_string()),
-        fixed("default.replication.factor", Kind::Int, "1"),
-        number!("fetch.max.bytes", Int, max_fetch_bytes),
-        setting(
-            "group.initial.rebalance.delay.ms",
-            Kind::Int,
-            millis(config.group_initial_rebalance_delay),
-            millis(defaults.group_initial_rebalance_delay),
-        ),
-        setting(
-            "group.max.session.timeout.ms",
-            Kind::Int,
-            millis(config.group_max_session_timeout),
-            millis(defaults.group_max_session_timeout),
-        ),
-        setting(
-            "group.min.session.timeout.ms",
-            Kind::Int,
-            millis(config.group_min_session_timeout),
-            millis(defaults.group_min_session_timeout),
-        ),
-        setting(
-            "log.dirs",
-            Kind::String,
-            config.data_dir.display().to_string(),
-            String::new(),
-        ),
-        setting(
-            "log.flush.interval.ms",
-            Kind::Long,
-            flush_ms,
-            "1000".to_owned(),
-        ),
-        number!("log.index.interval.bytes", Int, index_interval_bytes),
-        number!("log.segment.bytes", Int, segment_bytes),
-        number!("max.connections", Int, max_connections),
-        number!("message.max.bytes", Int, max_message_bytes),
-        fixed("min.insync.replicas", Kind::Int, "1"),
-        fixed("node.id", Kind::Int, &config.node_id.to_string()),
-        number!("num.partitions", Int, default_partitions),
-        number!("offset.metadata.max.bytes", Int, offset_metadata_max_bytes),
-        fixed("offsets.topic.replication.factor", Kind::Int, "1"),
-        setting(
-            "producer.id.expiration.ms",
-            Kind::Int,
-            millis(config.producer_id_expiry),
-            millis(defaults.producer_id_expiry),
-        ),
-        number!("socket.request.max.bytes", Int, max_request_bytes),
-        setting(
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
-            Kind::Int,
-            millis(config.transaction_check_interval),
-            millis(defaults.transaction_check_interval),
-        ),
-        setting(
-            "transaction.max.timeout.ms",
-            Kind::Int,
-            millis(config.transaction_max_timeout),
-            millis(defaults.transaction_max_timeout),
-        ),
-        setting(
-            "transactional.id.expiration.ms",
-            Kind::Int,
-            millis(config.transactional_id_expiry),
-            millis(defaults.transactional_id_expiry),
-        ),
-    ]
 }

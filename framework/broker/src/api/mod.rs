@@ -2,11 +2,19 @@
 //! its response's bytes. One module for each resource.
 
 mod acls;
+mod alter_configs;
+mod broker_configs;
+mod cluster;
 mod configs;
+mod epochs;
 mod fetch;
+mod group_admin;
 mod groups;
 mod list_offsets;
+mod log_dirs;
 mod metadata;
+mod offsets;
+mod partitions;
 mod produce;
 mod producers;
 mod sasl;
@@ -24,12 +32,17 @@ use futures::future::BoxFuture;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, ApiVersionsRequest,
-    ApiVersionsResponse, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    DescribeProducersRequest, DescribeTransactionsRequest, EndTxnRequest, FetchRequest,
-    FindCoordinatorRequest, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListOffsetsRequest, ListTransactionsRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
+    AlterPartitionReassignmentsRequest, ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
+    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    DescribeTopicPartitionsRequest, DescribeTransactionsRequest, ElectLeadersRequest,
+    EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
     TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::messages::{
@@ -75,9 +88,24 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DeleteAcls, 1, 3),
     (ApiKey::DescribeUserScramCredentials, 0, 0),
     (ApiKey::AlterUserScramCredentials, 0, 0),
+    (ApiKey::DescribeGroups, 0, 6),
+    (ApiKey::ListGroups, 0, 5),
+    (ApiKey::OffsetForLeaderEpoch, 2, 4),
+    (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::DescribeLogDirs, 1, 4),
+    (ApiKey::CreatePartitions, 0, 3),
+    (ApiKey::DeleteGroups, 0, 2),
+    (ApiKey::ElectLeaders, 0, 2),
+    (ApiKey::IncrementalAlterConfigs, 0, 1),
+    (ApiKey::AlterPartitionReassignments, 0, 1),
+    (ApiKey::ListPartitionReassignments, 0, 0),
+    (ApiKey::OffsetDelete, 0, 0),
+    (ApiKey::DescribeClientQuotas, 0, 1),
+    (ApiKey::DescribeCluster, 0, 2),
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTransactions, 0, 0),
     (ApiKey::ListTransactions, 0, 1),
+    (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 /// The head of a request, which is the same in all versions up to the client id.
@@ -160,8 +188,8 @@ pub(crate) async fn answer(
         ApiKey::SyncGroup => reply!(SyncGroupRequest, groups::sync_group),
         ApiKey::Heartbeat => reply!(HeartbeatRequest, groups::heartbeat),
         ApiKey::LeaveGroup => reply!(LeaveGroupRequest, groups::leave_group),
-        ApiKey::OffsetCommit => reply!(OffsetCommitRequest, groups::offset_commit),
-        ApiKey::OffsetFetch => reply!(OffsetFetchRequest, groups::offset_fetch),
+        ApiKey::OffsetCommit => reply!(OffsetCommitRequest, offsets::offset_commit),
+        ApiKey::OffsetFetch => reply!(OffsetFetchRequest, offsets::offset_fetch),
         ApiKey::SaslHandshake => reply!(SaslHandshakeRequest, sasl::needless_handshake),
         ApiKey::SaslAuthenticate => reply!(SaslAuthenticateRequest, sasl::needless_authenticate),
         ApiKey::DescribeAcls => reply!(DescribeAclsRequest, acls::describe_acls),
@@ -174,6 +202,37 @@ pub(crate) async fn answer(
         ApiKey::AlterUserScramCredentials => reply!(
             AlterUserScramCredentialsRequest,
             scram_users::alter_user_scram_credentials
+        ),
+        ApiKey::DescribeGroups => reply!(DescribeGroupsRequest, group_admin::describe_groups),
+        ApiKey::ListGroups => reply!(ListGroupsRequest, group_admin::list_groups),
+        ApiKey::DeleteGroups => reply!(DeleteGroupsRequest, group_admin::delete_groups),
+        ApiKey::OffsetDelete => reply!(OffsetDeleteRequest, group_admin::offset_delete),
+        ApiKey::OffsetForLeaderEpoch => {
+            reply!(OffsetForLeaderEpochRequest, epochs::offset_for_leader_epoch)
+        }
+        ApiKey::AlterConfigs => reply!(AlterConfigsRequest, alter_configs::alter_configs),
+        ApiKey::IncrementalAlterConfigs => reply!(
+            IncrementalAlterConfigsRequest,
+            alter_configs::incremental_alter_configs
+        ),
+        ApiKey::DescribeLogDirs => reply!(DescribeLogDirsRequest, log_dirs::describe_log_dirs),
+        ApiKey::CreatePartitions => reply!(CreatePartitionsRequest, partitions::create_partitions),
+        ApiKey::ElectLeaders => reply!(ElectLeadersRequest, partitions::elect_leaders),
+        ApiKey::AlterPartitionReassignments => reply!(
+            AlterPartitionReassignmentsRequest,
+            partitions::alter_reassignments
+        ),
+        ApiKey::ListPartitionReassignments => reply!(
+            ListPartitionReassignmentsRequest,
+            partitions::list_reassignments
+        ),
+        ApiKey::DescribeClientQuotas => {
+            reply!(DescribeClientQuotasRequest, cluster::describe_client_quotas)
+        }
+        ApiKey::DescribeCluster => reply!(DescribeClusterRequest, cluster::describe_cluster),
+        ApiKey::DescribeTopicPartitions => reply!(
+            DescribeTopicPartitionsRequest,
+            cluster::describe_topic_partitions
         ),
         ApiKey::AddPartitionsToTxn => {
             reply!(AddPartitionsToTxnRequest, transactions::add_partitions)

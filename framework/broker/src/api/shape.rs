@@ -5,6 +5,8 @@
 //! each request is first walked to its end by these tables (from the message definitions
 //! of Apache Kafka), without allocating; only what is really there is decoded.
 
+mod admin;
+
 use bytes::Buf;
 use kafka_protocol::messages::ApiKey;
 
@@ -19,6 +21,8 @@ enum Part {
     Blob,
     /// An array of structures.
     Each(&'static [Field]),
+    /// A structure, or a byte that says there is none.
+    Maybe(&'static [Field]),
     /// An array of values that are no structures, and have no tagged fields therefore.
     Plain(&'static Part),
 }
@@ -27,7 +31,7 @@ enum Part {
 #[derive(Debug, Clone, Copy)]
 struct Field(Part, i16, i16);
 
-use Part::{Blob, Each, Fixed, Plain, Text};
+use Part::{Blob, Each, Fixed, Maybe, Plain, Text};
 
 const NEWEST: i16 = i16::MAX;
 const I8: Part = Fixed(1);
@@ -317,7 +321,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DescribeProducers => DESCRIBE_PRODUCERS,
         ApiKey::DescribeTransactions => DESCRIBE_TRANSACTIONS,
         ApiKey::ListTransactions => LIST_TRANSACTIONS,
-        _ => return None,
+        _ => return admin::shape(key),
     })
 }
 
@@ -374,6 +378,10 @@ impl Walk<'_> {
                 }
                 Some(())
             }
+            Maybe(fields) => match self.left.try_get_i8().ok()? {
+                -1 => Some(()),
+                _ => self.structure(fields),
+            },
             Plain(part) => {
                 for _ in 0..self.length(false)?.unwrap_or(0) {
                     self.part(part)?;

@@ -172,21 +172,17 @@ fn creation_result(
                     .with_replication_factor(-1)
                     .with_configs(Some(Vec::new()));
             }
+            let broker = shared.topics.broker_settings();
             let configs = topic_config::definitions()
                 .iter()
                 .map(|definition| {
-                    let set = created.configs.get(definition.name);
-                    let value = set
-                        .cloned()
-                        .unwrap_or_else(|| definition.default_value(&shared.config));
+                    let set = &created.configs;
+                    let (value, source) =
+                        super::configs::in_force(definition, set, &broker, &shared.config);
                     CreatableTopicConfigs::default()
                         .with_name(StrBytes::from_static_str(definition.name))
                         .with_value(text(value))
-                        .with_config_source(super::configs::source(
-                            definition,
-                            set.is_some(),
-                            &shared.config,
-                        ))
+                        .with_config_source(source as i8)
                 })
                 .collect();
             result

@@ -17,8 +17,8 @@ use kafka_protocol::messages::{
 };
 
 use super::code;
-use super::groups::{check_dynamic, check_group};
-use crate::group::Committed;
+use super::groups::check_group;
+use crate::group::{Claim, Committed};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
@@ -249,20 +249,24 @@ pub(super) async fn commit_offsets(
             other => other,
         })
     };
+    let claim = Claim {
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_ref(),
+    };
     let id = &request.transactional_id;
     let permitted = shared
         .check(caller, Operation::Write, Resource::TransactionalId(id))
         .and_then(|()| check_group(shared, caller, Operation::Read, group));
-    let allowed = permitted
-        .and_then(|()| check_dynamic(request.group_instance_id.as_ref()))
-        .and_then(|()| verify())
-        .and_then(|()| {
-            shared.coordinator.check_transactional_commit(
-                &group.0,
-                &request.member_id,
-                request.generation_id,
-            )
-        });
+    let allowed = permitted.and_then(|()| verify()).and_then(|()| {
+        let generation = request.generation_id;
+        let checked = shared
+            .coordinator
+            .check_transactional_commit(&group.0, claim, generation);
+        checked.map_err(|error| match error {
+            ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
+            other => other,
+        })
+    });
     let now = now_ms();
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());

@@ -1,8 +1,10 @@
-//! Committed offsets in memory, and the lines of their journal.
+//! Committed offsets and stored groups in memory, and the lines of their journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
+
+use super::stored::StoredGroup;
 
 /// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,22 @@ pub(super) enum Line {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         producer: Option<i64>,
     },
+    /// A group's generation and members, or with none the removal of the group.
+    Group {
+        group: String,
+        state: Option<StoredGroup>,
+    },
+}
+
+/// The removal of an offset, also from open transactions.
+pub(super) fn removal(group: &str, topic: &str, partition: i32) -> Line {
+    Line::Offset {
+        group: group.to_owned(),
+        topic: topic.to_owned(),
+        partition,
+        committed: None,
+        producer: None,
+    }
 }
 
 /// A committed offset and its place in the journal: of two for one partition the later
@@ -42,13 +60,14 @@ struct Placed {
 /// Offsets by topic and partition.
 type ByPartition<T> = BTreeMap<(String, i32), T>;
 
-/// The offsets of all groups, and those of open transactions.
+/// The offsets of all groups, those of open transactions, and the groups themselves.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    groups: HashMap<String, ByPartition<Placed>>,
+    offsets: HashMap<String, ByPartition<Placed>>,
     /// By producer, then by group.
     pending: BTreeMap<i64, BTreeMap<String, ByPartition<Placed>>>,
     places: u64,
+    groups: HashMap<String, StoredGroup>,
 }
 
 impl State {
@@ -68,7 +87,7 @@ impl State {
                         let groups = self.pending.entry(producer).or_default();
                         groups.entry(group).or_default()
                     }
-                    None => self.groups.entry(group).or_default(),
+                    None => self.offsets.entry(group).or_default(),
                 };
                 offsets.insert((topic, partition), Placed { committed, place });
             }
@@ -87,17 +106,17 @@ impl State {
                     groups.retain(|_, offsets| !offsets.is_empty());
                 }
                 self.pending.retain(|_, groups| !groups.is_empty());
-                if let Some(offsets) = self.groups.get_mut(&group) {
+                if let Some(offsets) = self.offsets.get_mut(&group) {
                     offsets.remove(&key);
                     if offsets.is_empty() {
-                        self.groups.remove(&group);
+                        self.offsets.remove(&group);
                     }
                 }
             }
             Line::Ended { producer, commit } => {
                 let ended = self.pending.remove(&producer).unwrap_or_default();
                 for (group, offsets) in ended.into_iter().filter(|_| commit) {
-                    let known = self.groups.entry(group).or_default();
+                    let known = self.offsets.entry(group).or_default();
                     for (key, placed) in offsets {
                         if known.get(&key).is_none_or(|old| old.place < placed.place) {
                             known.insert(key, placed);
@@ -105,13 +124,22 @@ impl State {
                     }
                 }
             }
+            Line::Group {
+                group,
+                state: Some(state),
+            } => {
+                self.groups.insert(group, state);
+            }
+            Line::Group { group, state: None } => {
+                self.groups.remove(&group);
+            }
         }
     }
 
     /// Lines that make the same state, in the order of the journal.
     pub(super) fn snapshot(&self) -> Vec<Line> {
         let committed = self
-            .groups
+            .offsets
             .iter()
             .map(|(group, offsets)| (None, group, offsets));
         let pending = self.pending.iter().flat_map(|(producer, groups)| {
@@ -134,12 +162,18 @@ impl State {
             }));
         }
         lines.sort_by_key(|(place, _)| *place);
-        lines.into_iter().map(|(_, line)| line).collect()
+        let groups = self.groups.iter().map(|(group, state)| Line::Group {
+            group: group.clone(),
+            state: Some(state.clone()),
+        });
+        groups
+            .chain(lines.into_iter().map(|(_, line)| line))
+            .collect()
     }
 
     pub(super) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<&Committed> {
         let placed = self
-            .groups
+            .offsets
             .get(group)?
             .get(&(topic.to_owned(), partition))?;
         Some(&placed.committed)
@@ -147,7 +181,7 @@ impl State {
 
     /// All offsets of a group, by topic and partition.
     pub(super) fn all(&self, group: &str) -> BTreeMap<(String, i32), Committed> {
-        let offsets = self.groups.get(group).into_iter().flatten();
+        let offsets = self.offsets.get(group).into_iter().flatten();
         offsets
             .map(|(key, placed)| (key.clone(), placed.committed.clone()))
             .collect()
@@ -169,26 +203,56 @@ impl State {
 
     /// The removal of a topic's offsets.
     pub(super) fn without_topic(&self, topic: &str) -> Vec<Line> {
-        let pending = self.pending.values().flatten();
-        let mut lines = Vec::new();
-        for (group, offsets) in self.groups.iter().chain(pending) {
-            for (name, partition) in offsets.keys().filter(|(name, _)| name == topic) {
-                lines.push(Line::Offset {
-                    group: group.clone(),
-                    topic: name.clone(),
-                    partition: *partition,
-                    committed: None,
-                    producer: None,
-                });
-            }
-        }
-        lines
+        self.by_group()
+            .flat_map(|(group, offsets)| {
+                let of_topic = offsets.keys().filter(|(name, _)| name == topic);
+                of_topic.map(|(name, partition)| removal(group, name, *partition))
+            })
+            .collect()
+    }
+
+    /// Offsets by group, those of open transactions too: a group may come several times.
+    fn by_group(&self) -> impl Iterator<Item = (&String, &ByPartition<Placed>)> {
+        self.offsets
+            .iter()
+            .chain(self.pending.values().flatten())
+            .filter(|(_, offsets)| !offsets.is_empty())
+    }
+
+    /// The groups that have offsets, be it in an open transaction.
+    pub(super) fn groups_with_offsets(&self) -> BTreeSet<&String> {
+        self.by_group().map(|(group, _)| group).collect()
+    }
+
+    /// The partitions that a group has offsets for, be it in an open transaction.
+    pub(super) fn partitions(&self, group: &str) -> BTreeSet<(String, i32)> {
+        self.by_group()
+            .filter(|(name, _)| *name == group)
+            .flat_map(|(_, offsets)| offsets.keys().cloned())
+            .collect()
+    }
+
+    /// Whether a group has offsets, be it in an open transaction.
+    pub(super) fn has_offsets(&self, group: &str) -> bool {
+        self.offsets.contains_key(group)
+            || self
+                .pending
+                .values()
+                .any(|groups| groups.contains_key(group))
+    }
+
+    /// The groups as they were stored.
+    pub(super) fn stored_groups(&self) -> &HashMap<String, StoredGroup> {
+        &self.groups
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::super::state::Group;
     use super::*;
 
     fn line(partition: i32, offset: i64, producer: Option<i64>) -> Line {
@@ -250,6 +314,31 @@ mod tests {
             state.apply(gone);
         }
         assert!(state.snapshot().is_empty());
+    }
+
+    #[test]
+    fn groups_are_stored_among_their_offsets() {
+        let group = |state| Line::Group {
+            group: "g".to_owned(),
+            state,
+        };
+        let stored = Group::new(Duration::ZERO).stored();
+        let mut state = State::default();
+        state.apply(line(0, 1, None));
+        state.apply(group(Some(stored.clone())));
+        state.apply(line(1, 5, Some(7)));
+        let mut state = again(&state);
+        assert_eq!(state.stored_groups()["g"], stored);
+        assert_eq!(offsets(&state), [1]);
+        let both = [("t".to_owned(), 0), ("t".to_owned(), 1)];
+        assert!(state.partitions("g").iter().eq(&both));
+        for gone in both.map(|(topic, partition)| removal("g", &topic, partition)) {
+            assert!(state.has_offsets("g"));
+            state.apply(gone);
+        }
+        assert!(!state.has_offsets("g") && state.groups_with_offsets().is_empty());
+        state.apply(group(None));
+        assert!(again(&state).stored_groups().is_empty());
     }
 
     #[test]

@@ -123,6 +123,11 @@ impl Partition {
         *read(&self.settings)
     }
 
+    /// Puts other settings in force, from the next request on.
+    pub(crate) fn set_settings(&self, settings: LogSettings) {
+        *write(&self.settings) = settings;
+    }
+
     pub(crate) fn log_start(&self) -> i64 {
         self.log_start.load(Ordering::Acquire)
     }

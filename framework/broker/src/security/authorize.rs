@@ -88,7 +88,7 @@ impl<'a> Resource<'a> {
 /// read G; TxnOffsetCommit write X, read G and read T; EndTxn write X; WriteTxnMarkers cluster
 /// action or alter C; DescribeTransactions describe X, and T that may not be described left
 /// out; ListTransactions shows X that may be described; DescribeProducers read T;
-/// OffsetForLeaderEpoch describe T; DeleteRecords delete T; CreatePartitions alter T;
+/// OffsetForLeaderEpoch describe T, or cluster action C; DeleteRecords delete T; CreatePartitions alter T;
 /// AlterConfigs and IncrementalAlterConfigs alter configs T, C or G; DescribeGroups describe
 /// G; ListGroups describe C, else shows G that may be described; DeleteGroups delete G;
 /// OffsetDelete delete G and read T; DescribeLogDirs and ListPartitionReassignments describe
@@ -129,6 +129,21 @@ pub(crate) fn has_rule(key: ApiKey) -> bool {
             | ApiKey::DescribeTransactions
             | ApiKey::ListTransactions
             | ApiKey::DescribeProducers
+            | ApiKey::AlterConfigs
+            | ApiKey::IncrementalAlterConfigs
+            | ApiKey::CreatePartitions
+            | ApiKey::DescribeCluster
+            | ApiKey::DescribeTopicPartitions
+            | ApiKey::DescribeClientQuotas
+            | ApiKey::DescribeGroups
+            | ApiKey::ListGroups
+            | ApiKey::DeleteGroups
+            | ApiKey::OffsetDelete
+            | ApiKey::OffsetForLeaderEpoch
+            | ApiKey::DescribeLogDirs
+            | ApiKey::ElectLeaders
+            | ApiKey::AlterPartitionReassignments
+            | ApiKey::ListPartitionReassignments
     )
 }
 

@@ -7,7 +7,7 @@ use kafka_protocol::messages::describe_configs_response::{
 
 use crate::support::{Raw, TestBroker, string};
 
-fn describe(
+pub(crate) fn describe(
     raw: &mut Raw,
     version: i16,
     kind: i8,
@@ -28,7 +28,10 @@ fn describe(
     raw.call(version, &request).results[0].clone()
 }
 
-fn named<'a>(result: &'a DescribeConfigsResult, name: &str) -> &'a DescribeConfigsResourceResult {
+pub(crate) fn named<'a>(
+    result: &'a DescribeConfigsResult,
+    name: &str,
+) -> &'a DescribeConfigsResourceResult {
     result
         .configs
         .iter()
@@ -117,6 +120,6 @@ fn what_is_not_there_cannot_be_described() {
     check(2, "a b", ResponseError::InvalidTopicException);
     check(4, "9", ResponseError::InvalidRequest);
     check(4, "one", ResponseError::InvalidRequest);
-    check(8, "1", ResponseError::InvalidRequest);
+    check(8, "9", ResponseError::InvalidRequest);
     check(99, "1", ResponseError::InvalidRequest);
 }

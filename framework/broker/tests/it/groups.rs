@@ -20,7 +20,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::support::{Raw, TestBroker, name, string};
 
-fn join_request(member: &StrBytes, protocols: &[&str]) -> JoinGroupRequest {
+pub(crate) fn join_request(member: &StrBytes, protocols: &[&str]) -> JoinGroupRequest {
     JoinGroupRequest::default()
         .with_group_id(string("g").into())
         .with_session_timeout_ms(1_000)
@@ -40,7 +40,7 @@ fn join_request(member: &StrBytes, protocols: &[&str]) -> JoinGroupRequest {
 }
 
 /// Joins as clients since version 4 do: asked to come again with the id given.
-fn join(raw: &mut Raw, version: i16, protocols: &[&str]) -> JoinGroupResponse {
+pub(crate) fn join(raw: &mut Raw, version: i16, protocols: &[&str]) -> JoinGroupResponse {
     let first = raw.call(version, &join_request(&StrBytes::default(), protocols));
     if version < 4 {
         return first;
@@ -49,7 +49,10 @@ fn join(raw: &mut Raw, version: i16, protocols: &[&str]) -> JoinGroupResponse {
     raw.call(version, &join_request(&first.member_id, protocols))
 }
 
-fn sync_request(joined: &JoinGroupResponse, assignments: &[(&StrBytes, &str)]) -> SyncGroupRequest {
+pub(crate) fn sync_request(
+    joined: &JoinGroupResponse,
+    assignments: &[(&StrBytes, &str)],
+) -> SyncGroupRequest {
     SyncGroupRequest::default()
         .with_group_id(string("g").into())
         .with_generation_id(joined.generation_id)
@@ -68,7 +71,7 @@ fn sync_request(joined: &JoinGroupResponse, assignments: &[(&StrBytes, &str)]) -
         )
 }
 
-fn heartbeat(raw: &mut Raw, member: &StrBytes, generation: i32) -> i16 {
+pub(crate) fn heartbeat(raw: &mut Raw, member: &StrBytes, generation: i32) -> i16 {
     let request = HeartbeatRequest::default()
         .with_group_id(string("g").into())
         .with_generation_id(generation)
@@ -76,7 +79,13 @@ fn heartbeat(raw: &mut Raw, member: &StrBytes, generation: i32) -> i16 {
     raw.call(3, &request).error_code
 }
 
-fn commit(raw: &mut Raw, version: i16, member: &StrBytes, generation: i32, offset: i64) -> i16 {
+pub(crate) fn commit(
+    raw: &mut Raw,
+    version: i16,
+    member: &StrBytes,
+    generation: i32,
+    offset: i64,
+) -> i16 {
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(0)
         .with_committed_offset(offset)
@@ -94,7 +103,7 @@ fn commit(raw: &mut Raw, version: i16, member: &StrBytes, generation: i32, offse
     raw.call(version, &request).topics[0].partitions[0].error_code
 }
 
-fn committed(raw: &mut Raw, group: &str) -> i64 {
+pub(crate) fn committed(raw: &mut Raw, group: &str) -> i64 {
     let request = OffsetFetchRequest::default()
         .with_group_id(string(group).into())
         .with_topics(Some(vec![
@@ -217,7 +226,6 @@ fn joining_is_checked() {
     };
     use ResponseError::{
         InconsistentGroupProtocol, InvalidGroupId, InvalidSessionTimeout, UnknownMemberId,
-        UnsupportedVersion,
     };
     check(
         good.clone().with_group_id(StrBytes::default().into()),
@@ -244,8 +252,10 @@ fn joining_is_checked() {
         UnknownMemberId,
     );
     check(
-        good.clone().with_group_instance_id(Some(string("static"))),
-        UnsupportedVersion,
+        good.clone()
+            .with_member_id(string("stranger"))
+            .with_group_instance_id(Some(string("static"))),
+        UnknownMemberId,
     );
     let mut member = test.raw();
     let joined = join(&mut member, 5, &["range", "sticky"]);
@@ -416,11 +426,13 @@ fn offsets_are_committed_by_members_and_by_those_without_a_group() {
         test.start_again();
         raw = test.raw();
         assert_eq!(committed(&mut raw, "g"), 100, "after a restart");
+        // The members are stored too, and go on as if nothing had happened.
+        assert_eq!(commit(&mut raw, 7, &member, generation, 100), 0);
         check(
             &mut raw,
             &member,
-            generation,
-            ResponseError::UnknownMemberId,
+            generation + 1,
+            ResponseError::IllegalGeneration,
         );
     }
     // A deleted topic's offsets go with it.
@@ -463,13 +475,20 @@ fn commits_are_checked() {
         ResponseError::OffsetMetadataTooLarge.code(),
     ];
     assert_eq!(codes, wanted);
-    // As in Kafka, the group without a name may keep offsets.
+    // For clients of old the empty name is that of a group like others, except to join.
     let response = raw.call(7, &request("", vec![partition(0)]));
     assert_eq!(response.topics[0].partitions[0].error_code, 0);
-    let in_a_generation =
-        request("unheard-of", vec![partition(0)]).with_generation_id_or_member_epoch(3);
-    let code = raw.call(7, &in_a_generation).topics[0].partitions[0].error_code;
-    assert_eq!(code, ResponseError::IllegalGeneration.code());
+    assert_eq!(committed(&mut raw, ""), 1);
+    let mut in_a_generation = |version, group: &str| {
+        let request = request(group, vec![partition(0)]).with_generation_id_or_member_epoch(3);
+        raw.call(version, &request).topics[0].partitions[0].error_code
+    };
+    let illegal = ResponseError::IllegalGeneration.code();
+    let not_found = ResponseError::GroupIdNotFound.code();
+    let member = ResponseError::UnknownMemberId.code();
+    assert_eq!(in_a_generation(8, "unheard-of"), illegal);
+    assert_eq!(in_a_generation(9, "unheard-of"), not_found);
+    assert_eq!(in_a_generation(9, "g"), member, "it has offsets only");
 }
 
 #[test]
@@ -522,12 +541,12 @@ fn offsets_are_fetched_in_every_version() {
             group("g", Some(vec![0])),
             group("g", None),
             group("other", Some(vec![0])),
-            group("", None),
+            group("", Some(vec![0])),
         ]);
         let groups = raw.call(version, &request).groups;
         let offset = |at: usize| groups[at].topics[0].partitions[0].committed_offset;
         assert_eq!((offset(0), offset(1), offset(2)), (42, 42, -1));
-        assert_eq!((groups[3].error_code, groups[3].topics.len()), (0, 0));
+        assert_eq!((offset(3), groups[3].error_code), (-1, 0));
     }
 }
 

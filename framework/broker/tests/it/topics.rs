@@ -30,7 +30,7 @@ fn create(raw: &mut Raw, topic: CreatableTopic) -> CreatableTopicResult {
     raw.call(7, &request).topics[0].clone()
 }
 
-fn metadata(raw: &mut Raw, version: i16, topics: Option<&[&str]>) -> MetadataResponse {
+pub(crate) fn metadata(raw: &mut Raw, version: i16, topics: Option<&[&str]>) -> MetadataResponse {
     let topics = topics.map(|topics| {
         topics
             .iter()

@@ -303,12 +303,12 @@ fn a_producer_that_goes_on_after_an_error_keeps_its_id() {
     assert_eq!(raw.call(4, &init_request("x", 900_000)).error_code, 0);
 }
 
-struct Offsets<'a> {
-    tx: &'a mut Tx,
+pub(crate) struct Offsets<'a> {
+    pub(crate) tx: &'a mut Tx,
 }
 
 impl Offsets<'_> {
-    fn add(&mut self, version: i16) -> i16 {
+    pub(crate) fn add(&mut self, version: i16) -> i16 {
         let request = AddOffsetsToTxnRequest::default()
             .with_transactional_id(string(&self.tx.id).into())
             .with_producer_id(self.tx.producer_id.into())
@@ -317,13 +317,30 @@ impl Offsets<'_> {
         self.tx.raw.call(version, &request).error_code
     }
 
-    fn commit(&mut self, version: i16, partition: i32, offset: i64, member: (&str, i32)) -> i16 {
+    pub(crate) fn commit(
+        &mut self,
+        version: i16,
+        partition: i32,
+        offset: i64,
+        member: (&str, i32),
+    ) -> i16 {
+        self.commit_as(version, partition, offset, member, None)
+    }
+
+    pub(crate) fn commit_as(
+        &mut self,
+        version: i16,
+        partition: i32,
+        offset: i64,
+        (member, generation): (&str, i32),
+        instance: Option<&str>,
+    ) -> i16 {
         let mut request = TxnOffsetCommitRequest::default()
             .with_transactional_id(string(&self.tx.id).into())
             .with_group_id(string("g").into())
             .with_producer_id(self.tx.producer_id.into())
             .with_producer_epoch(self.tx.epoch)
-            .with_generation_id(member.1)
+            .with_generation_id(generation)
             .with_topics(vec![
                 TxnOffsetCommitRequestTopic::default()
                     .with_name(name("t"))
@@ -335,13 +352,14 @@ impl Offsets<'_> {
                     ]),
             ]);
         if version >= 3 {
-            request.member_id = string(member.0);
+            request.member_id = string(member);
+            request.group_instance_id = instance.map(string);
         }
         self.tx.raw.call(version, &request).topics[0].partitions[0].error_code
     }
 }
 
-fn offset_of(raw: &mut Raw, partition: i32, stable: bool) -> (i64, i16) {
+pub(crate) fn offset_of(raw: &mut Raw, partition: i32, stable: bool) -> (i64, i16) {
     let topics = vec![
         OffsetFetchRequestTopics::default()
             .with_name(name("t"))
@@ -374,16 +392,22 @@ fn offsets_are_committed_with_the_transaction() {
         assert_eq!(offsets.commit(3, 0, 5, nobody), invalid, "not in there yet");
         let abortable = ResponseError::TransactionAbortable.code();
         assert_eq!(offsets.commit(4, 0, 5, nobody), abortable);
+        let illegal = ResponseError::IllegalGeneration.code();
+        let member = ResponseError::UnknownMemberId.code();
+        assert_eq!(offsets.add(3), 0);
+        if round == 0 {
+            let code = offsets.commit(3, 0, 1, ("gone", 4));
+            assert_eq!(code, illegal, "there is no such group");
+        }
         for version in 0..=4 {
             assert_eq!(offsets.add(version), 0);
             assert_eq!(offsets.commit(version, 0, 10 + round, nobody), 0);
         }
         let unknown = ResponseError::UnknownTopicOrPartition.code();
         assert_eq!(offsets.commit(3, 7, 1, nobody), unknown);
-        let illegal = ResponseError::IllegalGeneration.code();
-        assert_eq!(offsets.commit(3, 0, 1, ("", 4)), illegal);
-        let member = ResponseError::UnknownMemberId.code();
-        assert_eq!(offsets.commit(3, 0, 1, ("gone", 4)), member);
+        for id in ["", "gone"] {
+            assert_eq!(offsets.commit(3, 0, 1, (id, 4)), member);
+        }
         offsets.tx.epoch -= 1;
         let stale = ResponseError::InvalidProducerEpoch.code();
         assert_eq!(offsets.commit(3, 0, 1, nobody), stale);

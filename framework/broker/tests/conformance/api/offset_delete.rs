@@ -6,6 +6,7 @@ use kafka_protocol::messages::{OffsetDeleteRequest, OffsetDeleteResponse};
 
 use super::group::committed;
 use super::offset_commit::commit_alone;
+use super::txn::Txn;
 use crate::check::{Cases, fails, ok};
 use crate::support::{Raw, name, string};
 use crate::target::Target;
@@ -55,7 +56,8 @@ fn error(target: &Target, version: i16) {
     );
 }
 
-/// What was never committed is deleted already.
+/// What was never committed is deleted already, and what an open transaction has committed
+/// is deleted with the rest.
 fn edge(target: &Target, version: i16) {
     let topic = target.topic_with("offset-delete", 2, &[]);
     let group = target.unique("offset-delete");
@@ -66,4 +68,16 @@ fn edge(target: &Target, version: i16) {
     ok(response.topics[0].partitions[0].error_code);
     let (_, found) = committed(&mut raw, 7, &group, Some(&[(&topic.name, 0)]));
     assert_eq!(found[0].1.committed_offset, 1);
+
+    let mut txn = Txn::new(target);
+    ok(txn.add_offsets(3, &group));
+    let request = txn.offset_commit_request(3, &group, &topic.name, 9);
+    ok(raw.call(3, &request).topics[0].partitions[0].error_code);
+    let response = delete(&mut raw, version, &group, &topic.name, 0);
+    ok(response.topics[0].partitions[0].error_code);
+    ok(txn.end(4, true).error_code);
+    // The next transaction can begin when that one has been carried out.
+    ok(txn.add_offsets(3, &group));
+    let (_, found) = committed(&mut raw, 7, &group, Some(&[(&topic.name, 0)]));
+    assert_eq!(found[0].1.committed_offset, -1);
 }

@@ -1,0 +1,245 @@
+//! Committed offsets on the wire. Unlike the group protocol they take an empty group id, as
+//! Kafka does for clients of old.
+
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{
+    GroupId, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+    TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::{code, text};
+use crate::group::{Claim, Committed};
+use crate::security::{Operation, Resource};
+use crate::shared::{Caller, Shared};
+use crate::sync::now_ms;
+
+/// Since this version of OffsetCommit clients are told that there is no such group.
+const NOT_FOUND_SINCE: i16 = 9;
+
+pub(super) async fn offset_commit(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    version: i16,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
+    let group = &request.group_id;
+    let claim = Claim {
+        member_id: &request.member_id,
+        instance_id: request.group_instance_id.as_ref(),
+    };
+    let generation = request.generation_id_or_member_epoch;
+    let permitted = shared.check(caller, Operation::Read, Resource::Group(group));
+    let allowed = permitted.and_then(|()| {
+        let checked = shared.coordinator.check_commit(&group.0, claim, generation);
+        checked.map_err(|error| match error {
+            ResponseError::GroupIdNotFound if version < NOT_FOUND_SINCE => {
+                ResponseError::IllegalGeneration
+            }
+            other => other,
+        })
+    });
+    let now = now_ms();
+    let mut accepted = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let readable = shared.check(caller, Operation::Read, Resource::Topic(&topic.name));
+        let allowed = permitted.and(readable).and(allowed);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for asked in topic.partitions {
+            let metadata = asked.committed_metadata.unwrap_or_default();
+            let known = shared.topics.partition(&topic.name, asked.partition_index);
+            let outcome = allowed.and_then(|()| match known {
+                None => Err(ResponseError::UnknownTopicOrPartition),
+                Some(_) if metadata.len() > shared.config.offset_metadata_max_bytes => {
+                    Err(ResponseError::OffsetMetadataTooLarge)
+                }
+                Some(_) => Ok(()),
+            });
+            if outcome.is_ok() {
+                let committed = Committed {
+                    offset: asked.committed_offset,
+                    leader_epoch: asked.committed_leader_epoch,
+                    metadata: metadata.to_string(),
+                    committed_ms: now,
+                };
+                accepted.push((topic.name.to_string(), asked.partition_index, committed));
+            }
+            partitions.push(
+                OffsetCommitResponsePartition::default()
+                    .with_partition_index(asked.partition_index)
+                    .with_error_code(code(&outcome)),
+            );
+        }
+        topics.push(
+            OffsetCommitResponseTopic::default()
+                .with_name(topic.name)
+                .with_partitions(partitions),
+        );
+    }
+    if let Err(error) = shared.offsets.commit(group, accepted).await {
+        let stored = topics
+            .iter_mut()
+            .flat_map(|topic| &mut topic.partitions)
+            .filter(|partition| partition.error_code == 0);
+        for partition in stored {
+            partition.error_code = error.code();
+        }
+    }
+    OffsetCommitResponse::default().with_topics(topics)
+}
+
+pub(super) async fn offset_fetch(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    version: i16,
+    request: OffsetFetchRequest,
+) -> OffsetFetchResponse {
+    let stable = request.require_stable;
+    let may_describe =
+        |group: &str| shared.check(caller, Operation::Describe, Resource::Group(group));
+    if version >= 8 {
+        let groups = request
+            .groups
+            .into_iter()
+            .map(|asked| {
+                let outcome = may_describe(&asked.group_id);
+                let topics = match outcome {
+                    Ok(()) => committed(shared, caller, &asked.group_id, asked.topics, stable),
+                    Err(_) => Vec::new(),
+                };
+                OffsetFetchResponseGroup::default()
+                    .with_group_id(asked.group_id)
+                    .with_topics(topics)
+                    .with_error_code(code(&outcome))
+            })
+            .collect();
+        return OffsetFetchResponse::default().with_groups(groups);
+    }
+    let asked = request.topics.map(|topics| {
+        topics
+            .into_iter()
+            .map(|topic| {
+                OffsetFetchRequestTopics::default()
+                    .with_name(topic.name)
+                    .with_partition_indexes(topic.partition_indexes)
+            })
+            .collect()
+    });
+    let refused = may_describe(&request.group_id).err();
+    if let Some(error) = refused.filter(|_| version >= 2) {
+        return OffsetFetchResponse::default().with_error_code(error.code());
+    }
+    let mut topics = committed(shared, caller, &request.group_id, asked, stable);
+    if let Some(error) = refused {
+        // Before version 2 the group's error stands at each partition, and nothing else.
+        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            *partition = OffsetFetchResponsePartitions::default()
+                .with_partition_index(partition.partition_index)
+                .with_committed_offset(-1)
+                .with_metadata(Some(StrBytes::default()))
+                .with_error_code(error.code());
+        }
+    }
+    let topics = topics
+        .into_iter()
+        .map(|topic| {
+            let partitions = topic
+                .partitions
+                .into_iter()
+                .map(|partition| {
+                    OffsetFetchResponsePartition::default()
+                        .with_partition_index(partition.partition_index)
+                        .with_committed_offset(partition.committed_offset)
+                        .with_committed_leader_epoch(partition.committed_leader_epoch)
+                        .with_metadata(partition.metadata)
+                        .with_error_code(partition.error_code)
+                })
+                .collect();
+            OffsetFetchResponseTopic::default()
+                .with_name(topic.name)
+                .with_partitions(partitions)
+        })
+        .collect();
+    OffsetFetchResponse::default().with_topics(topics)
+}
+
+/// A group's offsets. `stable` asks not to be told of one that an open transaction is
+/// about to change.
+fn committed(
+    shared: &Shared,
+    caller: &Caller,
+    group: &GroupId,
+    asked: Option<Vec<OffsetFetchRequestTopics>>,
+    stable: bool,
+) -> Vec<OffsetFetchResponseTopics> {
+    let answer = |topic: &str, index: i32, committed: Option<Committed>| {
+        let partition = OffsetFetchResponsePartitions::default().with_partition_index(index);
+        if stable && shared.offsets.is_pending(group, topic, index) {
+            return partition
+                .with_committed_offset(-1)
+                .with_committed_leader_epoch(-1)
+                .with_metadata(Some(StrBytes::default()))
+                .with_error_code(ResponseError::UnstableOffsetCommit.code());
+        }
+        match committed {
+            Some(committed) => partition
+                .with_committed_offset(committed.offset)
+                .with_committed_leader_epoch(committed.leader_epoch)
+                .with_metadata(text(committed.metadata)),
+            None => partition
+                .with_committed_offset(-1)
+                .with_committed_leader_epoch(-1)
+                .with_metadata(Some(StrBytes::default())),
+        }
+    };
+    let allowed = |topic: &str| shared.check(caller, Operation::Describe, Resource::Topic(topic));
+    if let Some(asked) = asked {
+        return asked
+            .into_iter()
+            .map(|topic| {
+                let allowed = allowed(&topic.name);
+                let partitions = topic
+                    .partition_indexes
+                    .iter()
+                    .map(|index| {
+                        let found = || shared.offsets.get(group, &topic.name, *index);
+                        match allowed {
+                            Ok(()) => answer(&topic.name, *index, found()),
+                            Err(error) => {
+                                answer(&topic.name, *index, None).with_error_code(error.code())
+                            }
+                        }
+                    })
+                    .collect();
+                OffsetFetchResponseTopics::default()
+                    .with_name(topic.name)
+                    .with_partitions(partitions)
+            })
+            .collect();
+    }
+    let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
+    let visible = shared.offsets.all(group).into_iter();
+    for ((name, index), committed) in visible.filter(|((name, _), _)| allowed(name).is_ok()) {
+        let partition = answer(&name, index, Some(committed));
+        match topics.last_mut() {
+            Some(last) if last.name.as_str() == name => last.partitions.push(partition),
+            _ => topics.push(
+                OffsetFetchResponseTopics::default()
+                    .with_name(TopicName(StrBytes::from_string(name)))
+                    .with_partitions(vec![partition]),
+            ),
+        }
+    }
+    topics
+}

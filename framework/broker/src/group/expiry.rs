@@ -1,0 +1,57 @@
+//! Committed offsets that nobody has used for long are forgotten.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::offset_state::Committed;
+use super::state::Group;
+use crate::shared::Shared;
+use crate::sync::now_ms;
+
+/// Looks for expired offsets now and then until the broker stops.
+pub(crate) async fn expire_offsets(shared: Arc<Shared>) {
+    let config = &shared.config;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(config.offsets_retention_check_interval) => {}
+            () = shared.stop.cancelled() => return,
+        }
+        let expired = shared
+            .coordinator
+            .expire(now_ms(), config.offsets_retention);
+        if expired > 0 {
+            tracing::info!(expired, "committed offsets have expired");
+        }
+    }
+}
+
+impl Group {
+    /// The offsets that were last of use before an instant: time runs for a group from when
+    /// its last member has gone, for topics that a group of consumers no longer reads from
+    /// their last commit, as for offsets without a group. As Kafka counts it, except that
+    /// an offset committed after the last member has gone counts from that commit.
+    pub(super) fn expired_offsets(
+        &self,
+        offsets: &BTreeMap<(String, i32), Committed>,
+        before_ms: i64,
+    ) -> Vec<(String, i32)> {
+        let expired = |topic: &str, committed: &Committed| match &self.protocol_type {
+            None => committed.committed_ms <= before_ms,
+            Some(_) if self.is_empty() => {
+                self.empty_since_ms.unwrap_or(committed.committed_ms) <= before_ms
+                    && committed.committed_ms <= before_ms
+            }
+            Some(_) => {
+                self.is_stable()
+                    && self.is_of_consumers()
+                    && !self.is_subscribed(topic)
+                    && committed.committed_ms <= before_ms
+            }
+        };
+        offsets
+            .iter()
+            .filter(|((topic, _), committed)| expired(topic, committed))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
