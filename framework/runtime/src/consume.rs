@@ -67,6 +67,8 @@ struct Running {
     stop: CancellationToken,
     task: JoinHandle<()>,
     paused: bool,
+    /// The position up to which it was found to have nothing to do.
+    idle_at: i64,
 }
 
 impl Task {
@@ -116,6 +118,7 @@ impl Task {
         let progress = Progress::default();
         let mut workers: HashMap<i32, Running> = HashMap::new();
         let mut committing: Option<JoinHandle<()>> = None;
+        let mut begins: Option<JoinHandle<Vec<(String, i32, i64)>>> = None;
         let mut tick = tokio::time::interval(COMMIT_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let ended = loop {
@@ -128,6 +131,7 @@ impl Task {
                         if let Some(old) = workers.insert(partition, worker) {
                             stop(old).await;
                         }
+                        begins = Some(self.beginnings(&consumer));
                     }
                     Change::Revoked(partition) => {
                         if let Some(worker) = workers.remove(&partition) {
@@ -142,6 +146,16 @@ impl Task {
                     }
                     for (partition, worker) in &mut workers {
                         self.balance(&consumer, *partition, worker);
+                    }
+                    if let Some(asked) = begins.take_if(|asked| asked.is_finished())
+                        && let Ok(found) = asked.await
+                    {
+                        for (_, partition, next) in found {
+                            self.reached(partition, next);
+                        }
+                    }
+                    if let Ok(positions) = consumer.position() {
+                        self.pass_marks(positions, &mut workers, &progress);
                     }
                 },
                 record = consumer.recv() => match record {
@@ -202,6 +216,7 @@ impl Task {
             stop,
             task: tokio::spawn(worker.run()),
             paused: false,
+            idle_at: 0,
         }
     }
 
@@ -227,6 +242,57 @@ impl Task {
                 "not paused"
             );
         }
+    }
+
+    /// Moves past the marks that transactions leave in a log: where every record that came
+    /// is handled, the handler is as far as its consumer. Else it would look as if it were
+    /// behind for ever.
+    fn pass_marks(
+        &self,
+        positions: Vec<(String, i32, i64)>,
+        workers: &mut HashMap<i32, Running>,
+        progress: &Progress,
+    ) {
+        for (_, partition, next) in positions {
+            let Some(worker) = workers.get_mut(&partition) else {
+                continue;
+            };
+            if worker.queued.load(std::sync::atomic::Ordering::Acquire) > 0
+                || next <= worker.idle_at
+            {
+                continue;
+            }
+            worker.idle_at = next;
+            lock(progress).insert(partition, next);
+            self.reached(partition, next);
+        }
+    }
+
+    /// Shows that nothing before `next` is left to handle.
+    fn reached(&self, partition: i32, next: i64) {
+        self.host.status.handler(&self.name, |handler| {
+            let shown = handler.next_offsets.entry(partition).or_insert(next);
+            *shown = next.max(*shown);
+        });
+    }
+
+    /// Asks where the group begins to read, which may be after marks that its last life has
+    /// passed; until a record comes the consumer does not say.
+    fn beginnings(&self, consumer: &Arc<GroupConsumer>) -> JoinHandle<Vec<(String, i32, i64)>> {
+        let (consumer, name) = (Arc::clone(consumer), self.name.clone());
+        tokio::spawn(async move {
+            match consumer.lag().await {
+                Ok(lags) => lags
+                    .into_iter()
+                    .filter_map(|lag| Some((lag.topic, lag.partition, lag.committed?)))
+                    .collect(),
+                Err(error) => {
+                    // Only the lag is shown too high by the marks, until a record comes.
+                    tracing::debug!(handler = name, error = error.log_line(), "not asked");
+                    Vec::new()
+                }
+            }
+        })
     }
 
     /// Tells the group how far its partitions are handled.

@@ -9,6 +9,7 @@ use mesh_enforcement::{DecisionPoint, PassThrough};
 
 use crate::api::Api;
 use crate::handler::{AnyHandler, Handler, Typed};
+use crate::keep::{Declared, Writer};
 use crate::source::Source;
 
 /// A domain: what [`run`](crate::run) hosts as one process.
@@ -17,6 +18,8 @@ pub struct Domain {
     pub(crate) name: String,
     pub(crate) products: Vec<&'static Descriptor>,
     pub(crate) handlers: Vec<(String, Box<dyn AnyHandler>)>,
+    pub(crate) transforms: Vec<(String, Box<dyn AnyHandler>)>,
+    pub(crate) keeps: Vec<Declared>,
     pub(crate) sources: Vec<(String, Arc<dyn Source>)>,
     pub(crate) api: Api,
     pub(crate) decisions: Arc<dyn DecisionPoint>,
@@ -29,6 +32,8 @@ impl Domain {
             name: name.to_owned(),
             products: Vec::new(),
             handlers: Vec::new(),
+            transforms: Vec::new(),
+            keeps: Vec::new(),
             sources: Vec::new(),
             api: Api::default(),
             decisions: Arc::new(PassThrough),
@@ -45,6 +50,37 @@ impl Domain {
     pub fn handler<R: Record, H: Handler<R>>(mut self, name: &str, handler: H) -> Self {
         let handler: Typed<R, H> = Typed::new(handler);
         self.handlers.push((name.to_owned(), Box::new(handler)));
+        self
+    }
+
+    /// Consumes the product `R` as the group `<domain>.<name>`, and publishes what the
+    /// handler emits together with the group's offsets in one Kafka transaction, without
+    /// an outbox. Its effects are emitted records only; what it keeps are rows of products
+    /// declared with [`Domain::follow`]. docs/exactly-once.md says when to choose which.
+    ///
+    /// If several processes of the domain share the group, the state that an event reads
+    /// and writes has to follow from its key.
+    pub fn transform<R: Record, H: Handler<R>>(mut self, name: &str, handler: H) -> Self {
+        let handler: Typed<R, H> = Typed::new(handler);
+        self.transforms.push((name.to_owned(), Box::new(handler)));
+        self
+    }
+
+    /// Says that handlers keep the rows of the own state product `R` as documents of `kind`
+    /// under [the key's text](mesh_core::RecordKey::to_text), with
+    /// [`Effects::put_record`](crate::Effects::put_record) beside each
+    /// [`Effects::emit`](crate::Effects::emit). A domain whose data folder is gone then
+    /// reads them back from the product's topic before anything is handled.
+    pub fn keep<R: Record>(mut self, kind: &str) -> Self {
+        self.keeps.push(Declared::new::<R>(kind, Writer::Outbox));
+        self
+    }
+
+    /// Makes the own state product `R` the state of Kafka-to-Kafka handlers: what they emit
+    /// of it is read as documents of `kind` under the key's text, and its topic is the
+    /// truth that the documents follow.
+    pub fn follow<R: Record>(mut self, kind: &str) -> Self {
+        self.keeps.push(Declared::new::<R>(kind, Writer::Topic));
         self
     }
 
@@ -88,10 +124,29 @@ impl Domain {
                     .mend("remove one `.product::<…>()`"));
             }
         }
+        let mut kinds = BTreeMap::new();
+        for kept in &self.keeps {
+            kept.check()?;
+            let topic = kept.descriptor.topic.as_str();
+            if !topics.contains_key(topic) {
+                return Err(Error::invalid("a domain keeps its own products only")
+                    .with("topic", topic)
+                    .mend("declare it with `.product::<…>()`, or remove the line"));
+            }
+            let twice = kinds.insert(("kind", kept.kind.as_str()), ()).is_some()
+                | kinds.insert(("topic", topic), ()).is_some();
+            if twice {
+                return Err(Error::invalid("a product or a kind is kept twice")
+                    .with("kind", &kept.kind)
+                    .with("topic", topic)
+                    .mend("give each product that is kept one kind of its own"));
+            }
+        }
         let mut seen = BTreeMap::new();
         let parts = self
             .handlers
             .iter()
+            .chain(&self.transforms)
             .map(|(name, _)| ("handler", name))
             .chain(self.sources.iter().map(|(name, _)| ("source", name)));
         for (what, part) in parts {

@@ -9,7 +9,14 @@
 //! | `handler.before_commit` | a handler has decided, nothing is committed yet; topic consumed |
 //! | `inbox.committed` | its effects are committed, the group's offset is not; topic consumed |
 //! | `outbox.committed` | effects with outputs are committed, none is sent yet; topic written |
-//! | `relay.sent` | Kafka has acknowledged a record, that is not noted yet; topic written |
+//! | `relay.begun` | a transaction has begun that will write the topic, nothing is sent yet |
+//! | `relay.sent` | a record stands in Kafka, its transaction is open; topic written |
+//! | `relay.before_commit` | a transaction that writes the topic is complete, not committed |
+//! | `relay.committed` | a record's transaction is committed, that is not noted yet; topic written |
+//! | `transform.before_commit` | a Kafka-to-Kafka transaction is complete, not committed; topic consumed |
+//! | `transform.committed` | it is committed, its documents are not; topic consumed |
+//! | `rebuild.read` | records of a kept product were read back, not committed; that product's topic |
+//! | `rebuild.committed` | their documents are committed; that product's topic |
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,15 +28,29 @@ pub(crate) enum Point {
     HandlerBeforeCommit,
     InboxCommitted,
     OutboxCommitted,
+    RelayBegun,
     RelaySent,
+    RelayBeforeCommit,
+    RelayCommitted,
+    TransformBeforeCommit,
+    TransformCommitted,
+    RebuildRead,
+    RebuildCommitted,
 }
 
 impl Point {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 11] = [
         Self::HandlerBeforeCommit,
         Self::InboxCommitted,
         Self::OutboxCommitted,
+        Self::RelayBegun,
         Self::RelaySent,
+        Self::RelayBeforeCommit,
+        Self::RelayCommitted,
+        Self::TransformBeforeCommit,
+        Self::TransformCommitted,
+        Self::RebuildRead,
+        Self::RebuildCommitted,
     ];
 
     fn name(self) -> &'static str {
@@ -37,7 +58,14 @@ impl Point {
             Self::HandlerBeforeCommit => "handler.before_commit",
             Self::InboxCommitted => "inbox.committed",
             Self::OutboxCommitted => "outbox.committed",
+            Self::RelayBegun => "relay.begun",
             Self::RelaySent => "relay.sent",
+            Self::RelayBeforeCommit => "relay.before_commit",
+            Self::RelayCommitted => "relay.committed",
+            Self::TransformBeforeCommit => "transform.before_commit",
+            Self::TransformCommitted => "transform.committed",
+            Self::RebuildRead => "rebuild.read",
+            Self::RebuildCommitted => "rebuild.committed",
         }
     }
 }

@@ -19,13 +19,14 @@ use crate::config::Config;
 use crate::domain::Domain;
 use crate::failpoint::{Failpoint, Point};
 use crate::handler::AnyHandler;
+use crate::keep::Keeps;
 use crate::metrics::Metrics;
 use crate::peer::Peers;
-use crate::setup::Outputs;
+use crate::setup::{Outputs, persist};
 use crate::source::Source;
 use crate::status::{HandlerStatus, Status, sentence};
 use crate::store::{Commit, Outcome, Store};
-use crate::{consume, health, http, import, relay, setup};
+use crate::{consume, health, http, import, rebuild, relay, setup, transform};
 
 /// How long the relay may make no progress at a stop before what is left waits for the
 /// next start.
@@ -43,6 +44,8 @@ pub(crate) struct Host {
     pub(crate) status: Status,
     pub(crate) failpoint: Failpoint,
     pub(crate) decisions: Arc<dyn DecisionPoint>,
+    /// The products whose rows are kept as documents.
+    pub(crate) keeps: Keeps,
     /// The products as registered; set when the platform is ready.
     pub(crate) outputs: OnceLock<Outputs>,
     /// Cancelled when no more events, batches and requests are taken in.
@@ -136,6 +139,7 @@ pub struct Running {
 /// The parts of a domain that are started when the platform is ready.
 struct Parts {
     handlers: Vec<(String, Box<dyn AnyHandler>)>,
+    transforms: Vec<(String, Box<dyn AnyHandler>)>,
     sources: Vec<(String, Arc<dyn Source>)>,
 }
 
@@ -182,6 +186,7 @@ impl Running {
             status: Status::default(),
             failpoint,
             decisions: domain.decisions,
+            keeps: Keeps::start(&domain.keeps, &registry)?,
             outputs: OnceLock::new(),
             intake: CancellationToken::new(),
             drain: CancellationToken::new(),
@@ -192,9 +197,11 @@ impl Running {
         host.status.wait(STARTING, "the domain is starting");
         let parts = Parts {
             handlers: domain.handlers,
+            transforms: domain.transforms,
             sources: domain.sources,
         };
         show(&host, &parts, &domain.products).await?;
+        rebuild::look(&host).await?;
         tracing::info!(
             domain = host.domain,
             %address,
@@ -351,10 +358,23 @@ async fn begin(
     if !recovered {
         return relay;
     }
+    let rebuilt = persist(host, rebuild::PART, &host.intake, || {
+        rebuild::rebuild(host, stream, admin)
+    });
+    match rebuilt.await {
+        Ok(Some(())) => {}
+        Ok(None) => return relay,
+        Err(error) => {
+            host.fail(rebuild::PART, error);
+            return relay;
+        }
+    }
     let own = outputs.partitions().next().map(|(topic, ..)| topic);
     let read = parts
         .handlers
-        .first()
+        .iter()
+        .chain(&parts.transforms)
+        .next()
         .map(|(_, handler)| handler.descriptor().topic.as_str());
     let asked = own.or(read);
     for (name, handler) in parts.handlers {
@@ -362,6 +382,23 @@ async fn begin(
         match handler.start(registry) {
             Ok(handler) => {
                 let task = consume::Task {
+                    host: Arc::clone(host),
+                    name,
+                    topic,
+                    handler: handler.into(),
+                    stream: stream.clone(),
+                    admin: admin.clone(),
+                };
+                intake.spawn(task.run());
+            }
+            Err(error) => host.fail(&name, error),
+        }
+    }
+    for (name, handler) in parts.transforms {
+        let topic = handler.descriptor().topic.as_str();
+        match handler.start(registry) {
+            Ok(handler) => {
+                let task = transform::Task {
                     host: Arc::clone(host),
                     name,
                     topic,
@@ -408,7 +445,7 @@ async fn show(
         }
         host.status.published(topic, published);
     }
-    for (name, handler) in &parts.handlers {
+    for (name, handler) in parts.handlers.iter().chain(&parts.transforms) {
         let totals = host.store.handler_totals(name).await?;
         let topic = handler.descriptor().topic.as_str();
         host.status

@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 use crate::api::{AnswerCommit, Api, Endpoint, Request};
 use crate::context::Context;
 use crate::host::Host;
+use crate::rebuild;
 use crate::store::{KeptAnswer, Outcome};
 use crate::unit::{Cause, Unit};
 
@@ -154,6 +155,12 @@ impl Handled {
 
     async fn work(&self, host: &Arc<Host>, request: axum::extract::Request) -> Result<Json> {
         let request = self.read(host, request).await?;
+        if host.status.waits(rebuild::PART) {
+            return Err(Error::unavailable(
+                "the domain's documents are being read back from its topics",
+            )
+            .mend("ask again when /readyz says that the domain is ready"));
+        }
         for _ in 0..CONFLICTS {
             let unit = Arc::new(Mutex::new(Unit::new(&host.store)));
             let ctx = Context::new(Arc::clone(host), Arc::clone(&unit), request.trace);

@@ -3,9 +3,10 @@
 //! A domain describes itself as a [`Domain`] (products, handlers, sources, API routes) and
 //! calls [`run`]. The host keeps the domain's documents, the inbox and the outbox in one
 //! SQLite file, and commits what an event caused in one local transaction; a relay then
-//! publishes the outbox to Kafka in order. After a crash the relay asks Kafka what it has
-//! already, so that nothing is lost and nothing is published twice. The platform may be
-//! missing at the start or go away at any time: the host waits, tries again and says so in
+//! publishes the outbox to Kafka in order, in transactions that carry the outbox's position,
+//! so that nothing is lost and nothing is published twice. A Kafka-to-Kafka handler has no
+//! outbox: it consumes, publishes and commits in one Kafka transaction. What each guarantees
+//! is told in docs/exactly-once.md. The platform may be missing at the start or go away at any time: the host waits, tries again and says so in
 //! `/readyz` and `/status`.
 //!
 //! Configured by [`Config`]: defaults, then a TOML file (`MESH_CONFIG`), then environment
@@ -25,9 +26,11 @@ mod health;
 mod host;
 mod http;
 mod import;
+mod keep;
 mod metrics;
 mod partition;
 mod peer;
+mod rebuild;
 mod relay;
 mod run;
 mod setup;
@@ -36,6 +39,7 @@ mod state;
 mod status;
 mod store;
 mod table;
+mod transform;
 mod unit;
 
 pub use api::{Api, Reply, Request};

@@ -245,14 +245,14 @@ impl Worker {
         let unit = std::mem::take(&mut *unit.lock().await);
         let handled = unit.event_count() as u64;
         let mut commit = unit.into_commit(Some(&self.name));
-        commit.position = Some(Position {
+        commit.positions = vec![Position {
             handler: self.name.clone(),
             topic: self.topic.to_owned(),
             partition: self.partition,
             next_offset: batch[done - 1].offset + 1,
             handled,
             duplicates,
-        });
+        }];
         for _ in 0..handled {
             self.host
                 .failpoint
@@ -352,14 +352,14 @@ impl Worker {
                 key: record.key.as_ref().map(|key| key.to_vec()),
                 value: record.value.as_ref().map(|value| value.to_vec()),
             }),
-            position: Some(Position {
+            positions: vec![Position {
                 handler: self.name.clone(),
                 topic: self.topic.to_owned(),
                 partition: self.partition,
                 next_offset: next,
                 handled: 0,
                 duplicates: 0,
-            }),
+            }],
             ..Commit::default()
         };
         if let Err(error) = self.host.commit(commit).await {
@@ -429,7 +429,7 @@ impl Worker {
 
 /// The event's id and trace. A record whose headers cannot be read gets an id from where
 /// it stands, and is refused when it is decoded.
-fn identity(record: &RawRecord) -> (Uuid, TraceContext) {
+pub(crate) fn identity(record: &RawRecord) -> (Uuid, TraceContext) {
     match record.event_headers() {
         Ok(headers) => (headers.event_id.0, headers.trace),
         Err(_) => {

@@ -14,6 +14,7 @@ use url::Url;
 use crate::backoff::Backoff;
 use crate::effects::Output;
 use crate::host::Host;
+use crate::keep::Writer;
 use crate::status::sentence;
 use crate::store::OutboxRow;
 
@@ -29,6 +30,8 @@ struct OutputTopic {
     partitions: i32,
     version: String,
     compacted: bool,
+    /// Whether only Kafka-to-Kafka handlers write it.
+    followed: bool,
 }
 
 impl Outputs {
@@ -67,6 +70,11 @@ impl Outputs {
                 .map(|value| framed(topic.registered.value_id, &value)),
             key,
         })
+    }
+
+    /// Whether only Kafka-to-Kafka handlers write `topic`.
+    pub(crate) fn followed(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_some_and(|topic| topic.followed)
     }
 
     /// Every partition that the outbox may write, and whether its topic is compacted.
@@ -201,6 +209,10 @@ pub(crate) async fn prepare(
                         .configs
                         .get("cleanup.policy")
                         .is_some_and(|policy| policy != "delete"),
+                    followed: host
+                        .keeps
+                        .of(topic)
+                        .is_some_and(|kept| kept.writer == Writer::Topic),
                 },
             ))
         })

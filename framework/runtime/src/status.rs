@@ -95,6 +95,11 @@ impl Status {
         self.lock().waiting.remove(part);
     }
 
+    /// Whether `part` keeps the process from being ready.
+    pub(crate) fn waits(&self, part: &str) -> bool {
+        self.lock().waiting.contains_key(part)
+    }
+
     /// Why the process is not ready; empty if it is.
     pub(crate) fn waiting(&self) -> BTreeMap<String, String> {
         self.lock().waiting.clone()

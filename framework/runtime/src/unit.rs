@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use mesh_core::{EventId, Result, TraceContext};
+use mesh_core::{Error, EventId, Result, TraceContext};
 use uuid::Uuid;
 
-use crate::effects::{Change, Effects};
+use crate::effects::{Change, Effects, Output};
 use crate::setup::Outputs;
 use crate::store::{Commit, OutboxRow, ScanMark, Store};
 
@@ -162,6 +162,33 @@ impl Unit {
         self.events.len()
     }
 
+    /// The rows that effects without documents publish.
+    ///
+    /// # Errors
+    /// If one of them is not allowed or breaks its contract, or documents are changed.
+    pub(crate) fn rows_alone(
+        effects: Effects,
+        cause: &Cause<'_>,
+        outputs: &Outputs,
+    ) -> Result<Vec<OutboxRow>> {
+        let (documents, produced) = effects.into_parts()?;
+        if let Some(change) = documents.first() {
+            return Err(
+                Error::internal("a Kafka-to-Kafka handler cannot change documents itself")
+                    .with("kind", &change.kind)
+                    .mend("emit a row of a state product that is declared with `.follow::<…>()`"),
+            );
+        }
+        rows(produced, cause, outputs)
+    }
+
+    /// Writes documents.
+    pub(crate) fn write(&mut self, documents: Vec<Change>) {
+        for Change { kind, key, body } in documents {
+            self.written.entry(kind).or_default().insert(key, body);
+        }
+    }
+
     /// Takes over effects.
     ///
     /// # Errors
@@ -174,19 +201,16 @@ impl Unit {
         outputs: &Outputs,
     ) -> Result<()> {
         let (documents, produced) = effects.into_parts()?;
-        let mut rows = Vec::with_capacity(produced.len());
-        for (at, output) in produced.into_iter().enumerate() {
-            let id = output.event_id.unwrap_or_else(|| {
-                let at = at.to_string();
-                let parts: Vec<&str> = cause.parts.iter().copied().chain([at.as_str()]).collect();
-                EventId::derived(&parts)
-            });
-            rows.push(outputs.row(output, id, cause.trace)?);
+        let rows = rows(produced, cause, outputs)?;
+        if let Some(row) = rows.iter().find(|row| outputs.followed(&row.topic)) {
+            return Err(Error::internal(
+                "a followed product is written by Kafka-to-Kafka handlers alone",
+            )
+            .with("topic", &row.topic)
+            .mend("declare it with `.keep::<…>()` if this handler is to write it"));
         }
         self.outputs.extend(rows);
-        for Change { kind, key, body } in documents {
-            self.written.entry(kind).or_default().insert(key, body);
-        }
+        self.write(documents);
         Ok(())
     }
 
@@ -221,4 +245,18 @@ impl Unit {
             ..Commit::default()
         }
     }
+}
+
+/// The rows of `produced`; ids that are not given follow from the cause.
+fn rows(produced: Vec<Output>, cause: &Cause<'_>, outputs: &Outputs) -> Result<Vec<OutboxRow>> {
+    let mut rows = Vec::with_capacity(produced.len());
+    for (at, output) in produced.into_iter().enumerate() {
+        let id = output.event_id.unwrap_or_else(|| {
+            let at = at.to_string();
+            let parts: Vec<&str> = cause.parts.iter().copied().chain([at.as_str()]).collect();
+            EventId::derived(&parts)
+        });
+        rows.push(outputs.row(output, id, cause.trace)?);
+    }
+    Ok(rows)
 }

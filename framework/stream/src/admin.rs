@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use mesh_core::contract::ProductKind;
 use mesh_core::{Descriptor, Error, ErrorKind, Result};
+use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
+
+use tokio::sync::OnceCell;
 
 use crate::client::{Context, drain};
 use crate::config::StreamConfig;
@@ -72,7 +75,9 @@ pub struct Admin {
 
 struct Inner {
     config: StreamConfig,
-    client: BaseConsumer<Context>,
+    client: Arc<BaseConsumer<Context>>,
+    /// Made when the end of a log is first asked for.
+    uncommitted: OnceCell<Arc<BaseConsumer<Context>>>,
 }
 
 impl fmt::Debug for Admin {
@@ -89,13 +94,11 @@ impl Admin {
     /// # Errors
     /// If a setting is refused by librdkafka.
     pub fn new(config: &StreamConfig) -> Result<Self> {
-        let client =
-            BaseConsumer::from_config_and_context(&config.admin(), Context::new(config, "admin"))
-                .map_err(|error| fault::kafka(&config.bootstrap, "making a client", error))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 config: config.clone(),
-                client,
+                client: client(config, &config.admin())?,
+                uncommitted: OnceCell::new(),
             }),
         })
     }
@@ -214,7 +217,8 @@ impl Admin {
         .map_err(|error| error.with("topic", topic))
     }
 
-    /// The first offset still there, and the offset after the last record.
+    /// The first offset still there, and the end of what a reader of committed records
+    /// sees: the first offset of an open transaction, or that after the last record.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such partition.
@@ -224,6 +228,26 @@ impl Admin {
             client.fetch_watermarks(&name, partition, ASK_TIMEOUT)
         })
         .await
+        .map_err(|error| error.with("topic", topic).with("partition", partition))
+    }
+
+    /// The offset after the last record, whether its transaction is committed or not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such partition.
+    pub async fn log_end(&self, topic: &str, partition: i32) -> Result<i64> {
+        let name = topic.to_owned();
+        let config = &self.inner.config;
+        let made = self.inner.uncommitted.get_or_try_init(|| async {
+            let mut settings = config.admin();
+            settings.set("isolation.level", "read_uncommitted");
+            client(config, &settings)
+        });
+        self.question(made.await?, "asking for offsets", move |client| {
+            client.fetch_watermarks(&name, partition, ASK_TIMEOUT)
+        })
+        .await
+        .map(|(_, high)| high)
         .map_err(|error| error.with("topic", topic).with("partition", partition))
     }
 
@@ -246,13 +270,22 @@ impl Admin {
         what: &'static str,
         ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T> {
-        let inner = Arc::clone(&self.inner);
+        self.question(&self.inner.client, what, ask).await
+    }
+
+    async fn question<T: Send + 'static>(
+        &self,
+        client: &Arc<BaseConsumer<Context>>,
+        what: &'static str,
+        ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T> {
+        let client = Arc::clone(client);
         tokio::task::spawn_blocking(move || {
             let begin = Instant::now();
             loop {
-                let answer = ask(&inner.client);
+                let answer = ask(&client);
                 // What librdkafka has logged since the last question.
-                drain(&inner.client);
+                drain(&client);
                 // A request that was on a connection when it closed is not sent again by
                 // librdkafka, and a client that learns the cluster's nodes closes one.
                 match answer
@@ -273,6 +306,12 @@ impl Admin {
         .map_err(|error| Error::internal(what).because(error))?
         .map_err(|error| fault::kafka(&self.inner.config.bootstrap, what, error))
     }
+}
+
+fn client(config: &StreamConfig, settings: &ClientConfig) -> Result<Arc<BaseConsumer<Context>>> {
+    BaseConsumer::from_config_and_context(settings, Context::new(config, "admin"))
+        .map(Arc::new)
+        .map_err(|error| fault::kafka(&config.bootstrap, "making a client", error))
 }
 
 fn differs(

@@ -1,6 +1,7 @@
 //! How the clients of this crate are configured.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
@@ -21,6 +22,11 @@ pub struct StreamConfig {
 /// Between two tries to connect, in milliseconds. Less than librdkafka's ten seconds, so
 /// that a broker that was started again is found at once.
 const RECONNECT_MAX_MS: &str = "1000";
+
+const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
+/// How long the transaction of a process that died, and was not started again, keeps
+/// readers from seeing what was written after it.
+const TRANSACTION_TIMEOUT_MS: &str = "60000";
 
 impl StreamConfig {
     /// A configuration without overrides.
@@ -77,6 +83,33 @@ impl StreamConfig {
             // The partitioner of Java's client, see `partition_for`.
             ("partitioner", "murmur2_random"),
         ])
+    }
+
+    /// A producer of transactions. How long a record may wait is bounded by
+    /// `transaction.timeout.ms`, after which the transaction is aborted and made again.
+    pub(crate) fn transactional_producer(&self, id: &str) -> ClientConfig {
+        let mut config = self.client(&[
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
+            // A transaction is flushed when it is complete.
+            ("linger.ms", "5"),
+            ("compression.type", "lz4"),
+            ("retry.backoff.ms", "20"),
+            ("retry.backoff.max.ms", "1000"),
+            ("queue.buffering.max.kbytes", "65536"),
+            ("partitioner", "murmur2_random"),
+            (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT_MS),
+        ]);
+        config.set("transactional.id", id);
+        config
+    }
+
+    /// After how long the broker aborts a transaction that does not end.
+    pub fn transaction_timeout(&self) -> Duration {
+        let text = self.overrides.get(TRANSACTION_TIMEOUT).map(String::as_str);
+        let millis = text.unwrap_or(TRANSACTION_TIMEOUT_MS).parse();
+        // One that is no number is refused when a producer is made.
+        Duration::from_millis(millis.unwrap_or(0))
     }
 
     pub(crate) fn group_consumer(&self, group: &str) -> ClientConfig {

@@ -14,6 +14,7 @@ use crate::client::Context;
 use crate::config::StreamConfig;
 use crate::fault::{self, ASK_TIMEOUT};
 use crate::headers::Headers;
+use crate::transaction::{GroupMetadata, metadata};
 
 /// A record as it came, not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub struct Lag {
     pub committed: Option<i64>,
     /// The first offset still there.
     pub low: i64,
-    /// The offset after the last record.
+    /// The end, as [`Admin::watermarks`](crate::Admin::watermarks) tells it.
     pub high: i64,
 }
 
@@ -282,6 +283,38 @@ impl GroupConsumer {
             .iter()
             .map(|element| (element.topic().to_owned(), element.partition()))
             .collect())
+    }
+
+    /// The offset after the last record that was handed out of each partition, or after
+    /// the marks of transactions that follow it; partitions of which nothing came are left
+    /// out. Nothing is asked of the broker.
+    ///
+    /// # Errors
+    /// If the consumer is closed.
+    pub fn position(&self) -> Result<Vec<(String, i32, i64)>> {
+        let list = self
+            .client()?
+            .position()
+            .map_err(|error| self.error("asking for the position", error))?;
+        Ok(list
+            .elements()
+            .iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(next) => {
+                    Some((element.topic().to_owned(), element.partition(), next))
+                }
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The group as a transaction takes it: with this member's place in it, so that a
+    /// transaction of a member that has lost its partitions is refused.
+    ///
+    /// # Errors
+    /// If the consumer is closed.
+    pub fn metadata(&self) -> Result<Arc<GroupMetadata>> {
+        metadata(self.client()?.as_ref())
     }
 
     /// How far the group is behind on this member's partitions.

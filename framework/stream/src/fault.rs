@@ -59,14 +59,18 @@ pub(crate) fn coded(bootstrap: &str, what: &'static str, code: Code) -> Error {
         | Code::CoordinatorLoadInProgress
         | Code::NotCoordinator
         | Code::LeaderNotAvailable
-        | Code::NotLeaderForPartition => unreachable(),
+        | Code::NotLeaderForPartition
+        | Code::UnstableOffsetCommit
+        | Code::ConcurrentTransactions
+        | Code::TransactionCoordinatorFenced => unreachable(),
         Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
             Error::not_found(format!("{what}: there is no such topic or partition"))
                 .mend("start the domain that owns the product; it makes the topic")
         }
         Code::TopicAuthorizationFailed
         | Code::GroupAuthorizationFailed
-        | Code::ClusterAuthorizationFailed => Error::new(
+        | Code::ClusterAuthorizationFailed
+        | Code::TransactionalIdAuthorizationFailed => Error::new(
             ErrorKind::PermissionDenied,
             format!("{what}: Kafka refuses it"),
         )
@@ -95,6 +99,16 @@ pub(crate) fn coded(bootstrap: &str, what: &'static str, code: Code) -> Error {
             format!("{what}: nothing was asked for within `max.poll.interval.ms`"),
         )
         .mend("handle events faster, or raise `max.poll.interval.ms`"),
+        Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => Error::new(
+            ErrorKind::Conflict,
+            format!("{what}: a newer producer of the same transactional id was made"),
+        )
+        .mend("let one process at a time use a transactional id"),
+        Code::UnsupportedFeature | Code::UnsupportedVersion => Error::new(
+            ErrorKind::Unsupported,
+            format!("{what}: the broker cannot do this"),
+        )
+        .mend("use the embedded broker of this release, or Apache Kafka 2.5 or newer"),
         Code::QueueFull => Error::new(
             ErrorKind::ResourceExhausted,
             format!("{what}: the producer's queue is full"),

@@ -9,6 +9,7 @@
 //! | register a product's schemas | [`RegistryClient`], [`register_product`] |
 //! | make its topic | [`Admin::ensure_topic`] with [`TopicSpec::from`] a descriptor |
 //! | publish records | [`TypedProducer::send`], or [`Encoder`] and [`Producer::send`] |
+//! | publish records and a group's offsets at once | [`TransactionalProducer`] |
 //! | read as a member of a group | [`GroupConsumer::recv`], then [`Decoder::decode`] |
 //! | read a partition in bulk | [`batch::PartitionReader`], then [`batch::ArrowDecoder`] |
 //!
@@ -21,6 +22,10 @@
 //! - A producer is idempotent and waits for all replicas; it goes on trying for as long as
 //!   it lives, so a broker that dies and comes back loses nothing. What is still queued
 //!   when the process dies is lost, which is why domains publish from an outbox.
+//! - What a transaction writes is seen by readers when it is committed and never before;
+//!   every reader here is `read_committed`. The end of a partition, as [`Admin::watermarks`]
+//!   tells it, is therefore where the first open transaction begins, and some offsets
+//!   before it are no records but the marks of transactions.
 //! - A consumer commits only what it is told to.
 //! - Bytes that are not what their writer's schema says are refused, each record on its
 //!   own: its structure is checked to the last byte before it is decoded, and a schema
@@ -42,6 +47,7 @@ mod partition;
 mod producer;
 mod registry;
 mod shape;
+mod transaction;
 mod typed;
 
 pub use admin::{Admin, Ensured, TopicSpec};
@@ -57,4 +63,5 @@ pub use headers::{
 pub use partition::partition_for;
 pub use producer::{Delivery, Outgoing, Producer};
 pub use registry::{Latest, Registered, RegistryClient, WriterSchema, register_product};
+pub use transaction::{Failed, GroupMetadata, GroupOffsets, Remedy, TransactionalProducer};
 pub use typed::TypedProducer;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_core::{Error, ErrorKind, Result};
+use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 
@@ -55,8 +56,11 @@ pub struct Producer {
     inner: Arc<Inner>,
 }
 
+/// Librdkafka's producer; clones share it.
+pub(crate) type Client = FutureProducer<Context>;
+
 struct Inner {
-    client: FutureProducer<Context>,
+    client: Client,
     bootstrap: Arc<str>,
 }
 
@@ -74,8 +78,11 @@ impl Producer {
     /// # Errors
     /// If a setting is refused by librdkafka.
     pub fn new(config: &StreamConfig) -> Result<Self> {
-        let client = config
-            .producer()
+        Self::from_settings(config, &config.producer())
+    }
+
+    pub(crate) fn from_settings(config: &StreamConfig, settings: &ClientConfig) -> Result<Self> {
+        let client = settings
             .create_with_context(Context::new(config, "producer"))
             .map_err(|error| fault::kafka(&config.bootstrap, "making a producer", error))?;
         Ok(Self {
@@ -84,6 +91,11 @@ impl Producer {
                 bootstrap: config.bootstrap.as_str().into(),
             }),
         })
+    }
+
+    /// The client itself.
+    pub(crate) fn client(&self) -> Client {
+        self.inner.client.clone()
     }
 
     /// Puts a record in the queue and gives back at once its delivery, to be awaited or

@@ -39,9 +39,18 @@ fn killed_between_the_local_write_of_a_payout_and_its_relay() {
 }
 
 #[test]
-fn killed_between_the_relay_of_a_payout_and_its_note() {
+fn killed_while_a_payout_is_sent_and_not_committed() {
     check(
         &["--failpoint=transaction=relay.sent@transaction.payments.v1#5"],
+        "transaction ended with signal: 9",
+        |_| {},
+    );
+}
+
+#[test]
+fn killed_between_the_relay_of_a_payout_and_its_note() {
+    check(
+        &["--failpoint=transaction=relay.committed@transaction.payments.v1#5"],
         "transaction ended with signal: 9",
         |_| {},
     );
@@ -52,7 +61,7 @@ fn killed_before_a_decision_is_committed_and_after() {
     check(
         &[
             "--failpoint=loan=inbox.committed#3",
-            "--failpoint=customer=relay.sent@customer.credit_scores.v1#2",
+            "--failpoint=customer=relay.before_commit@customer.credit_scores.v1#2",
         ],
         "loan ended with signal: 9",
         |_| {},

@@ -1,50 +1,45 @@
 //! The relay: publishes the outbox to Kafka in order, each record once.
 //!
-//! Every record carries the outbox's id and its sequence number. A record is noted as
-//! published after Kafka has acknowledged it; whatever happened in between, the relay
-//! finds out at its next start by reading what stands after the last noted offset of each
-//! partition (see [`recovery`]). After any failure of the producer it starts the same way
-//! anew, so that no order is lost and nothing is sent on a guess.
+//! Rows go out in Kafka transactions, each with the position of the outbox up to which it
+//! publishes (see [`writer`]). A relay that starts fences every earlier one of the same
+//! outbox, reads the positions and knows exactly what is published (see [`recovery`]).
+//! Rows leave the outbox after their transaction is committed; a reader of committed
+//! records sees each of them once, whatever happens in between.
 
 mod recovery;
+mod scan;
+mod writer;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::stream::{FuturesOrdered, StreamExt};
-use futures::{FutureExt, future::BoxFuture};
-use mesh_core::{Error, ErrorKind, EventId, Result};
-use mesh_stream::{Admin, Headers, OutboxMark, Outgoing, Producer, StreamConfig};
+use mesh_core::Result;
+use mesh_stream::{Admin, Failed, Remedy, StreamConfig};
 use tokio::sync::oneshot;
-use uuid::Uuid;
+use tokio::task::JoinHandle;
 
+pub(crate) use self::writer::insist;
+use self::writer::{Published, Writer};
 use crate::backoff::Backoff;
-use crate::failpoint::Point;
 use crate::host::Host;
 use crate::setup::persist;
 use crate::status::sentence;
-use crate::store::{Noted, OutboxRow};
+use crate::store::OutboxRow;
 
-/// Records on their way at a time.
-const WINDOW: usize = 10_000;
+/// Rows of one transaction at most.
+const ROWS: usize = 10_000;
+/// Bytes of keys and values at which a transaction takes no more rows.
+const BYTES: usize = 16 << 20;
 /// Rows read from the outbox at a time.
 const PAGE: usize = 2_000;
+/// How long the first rows after a pause wait for more to share their transaction.
+const LINGER: Duration = Duration::from_millis(2);
 /// How long the relay sleeps when nobody tells it of new rows.
 const IDLE: Duration = Duration::from_secs(1);
 const PART: &str = "relay";
 
 /// A partition that the outbox writes, and whether its topic is compacted.
 pub(crate) type Target = (&'static str, i32, bool);
-
-/// A record that Kafka has acknowledged.
-struct Sent {
-    seq: i64,
-    topic: String,
-    partition: i32,
-    offset: i64,
-}
 
 /// Runs until the host drains and the outbox is empty, or nothing can be done any more.
 pub(crate) async fn run(
@@ -57,169 +52,160 @@ pub(crate) async fn run(
     let mut recovered = Some(recovered);
     let mut backoff = Backoff::network();
     loop {
-        let found = persist(&host, PART, &host.drain, || {
-            recovery::recover(&host, &stream, &admin, &targets)
+        let opened = persist(&host, PART, &host.drain, || async {
+            let writer = Writer::open(&host, &stream).await?;
+            recovery::recover(&host, &stream, &admin, &writer, &targets).await?;
+            Ok(writer)
         });
-        match found.await {
-            Ok(Some(())) => {}
+        let writer = match opened.await {
+            Ok(Some(writer)) => writer,
             Ok(None) => return,
             Err(error) => {
                 host.fail(PART, error);
                 return;
             }
-        }
+        };
         if let Some(recovered) = recovered.take() {
             // Nobody waits any more when the host stops meanwhile.
             recovered.send(()).ok();
         }
-        let error = match publish(&host, &stream, &mut backoff).await {
+        let failed = match publish(&host, &writer, &mut backoff).await {
             Ok(()) => return,
-            Err(error) => error,
+            Err(failed) => failed,
         };
-        host.metrics.relay_failures.inc();
-        host.status.wait(PART, sentence(&error));
-        tracing::warn!(error = error.log_line(), "the relay begins anew");
-        if !backoff.wait(&host.drain).await {
+        if failed.remedy == Remedy::Fenced {
+            host.fail(PART, failed.error);
+            return;
+        }
+        if !tell(&host, &failed, &mut backoff).await {
             return;
         }
     }
 }
 
-/// Publishes until the host drains and the outbox is empty.
-async fn publish(host: &Host, stream: &StreamConfig, backoff: &mut Backoff) -> Result<()> {
-    let producer = Producer::new(&relay_config(stream))?;
-    let mut inflight: FuturesOrdered<BoxFuture<'static, Result<Sent>>> = FuturesOrdered::new();
+/// Publishes until the host drains and the outbox is empty, or cannot be published for now.
+///
+/// # Errors
+/// What this writer cannot go on after.
+async fn publish(host: &Arc<Host>, writer: &Writer, backoff: &mut Backoff) -> Result<(), Failed> {
     let mut last = 0;
+    let mut noting: Option<JoinHandle<()>> = None;
+    let mut fresh = true;
     loop {
-        while inflight.len() < WINDOW {
-            let page = host.store.outbox_page(last, PAGE).await?;
-            let full = page.len() == PAGE;
-            for row in page {
-                last = row.seq;
-                inflight.push_back(send(host, &producer, row).await?);
-                // What has arrived already is noted on the way, or a long queue would be
-                // noted only when all of it is sent.
-                if inflight.len() >= WINDOW {
-                    break;
-                }
-            }
-            if !full {
-                break;
-            }
-        }
+        let rows = gather(host, last, fresh).await.map_err(|error| Failed {
+            error,
+            remedy: Remedy::Renew,
+        })?;
         host.metrics.outbox_pending.set(host.store.pending() as i64);
-        if inflight.is_empty() {
-            if host.drain.is_cancelled() && host.store.pending() == 0 {
+        fresh = rows.is_empty();
+        let Some(newest) = rows.last().map(|row| row.seq) else {
+            finish(&mut noting).await;
+            if host.store.pending() > 0 {
+                continue;
+            }
+            if host.drain.is_cancelled() {
                 return Ok(());
             }
             let _ = tokio::time::timeout(IDLE, host.added.notified()).await;
             continue;
+        };
+        match writer.publish(host, rows).await {
+            Ok(published) => {
+                last = newest;
+                if backoff.attempts() > 0 || host.status.waits(PART) {
+                    host.status.clear(PART);
+                    backoff.reset();
+                }
+                // The next transaction goes out while this one is noted.
+                finish(&mut noting).await;
+                let host = Arc::clone(host);
+                noting = Some(tokio::spawn(async move {
+                    note(&host, newest, &published).await
+                }));
+            }
+            Err(failed) if failed.remedy == Remedy::Abort => {
+                let told = tell(host, &failed, backoff).await;
+                writer.abort(host).await?;
+                if !told {
+                    return Ok(());
+                }
+            }
+            Err(failed) => {
+                finish(&mut noting).await;
+                return Err(failed);
+            }
         }
-        let mut sent = Vec::new();
-        if let Some(first) = inflight.next().await {
-            sent.push(first);
-        }
-        while let Some(Some(more)) = inflight.next().now_or_never() {
-            sent.push(more);
-        }
-        let failed = note(host, sent).await?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        backoff.reset();
     }
 }
 
-/// Librdkafka's defaults for a relay: what was put in the queue is never given up, so that
-/// no later record of a partition can overtake it.
-fn relay_config(stream: &StreamConfig) -> StreamConfig {
-    let mut stream = stream.clone();
-    stream.client_id = format!("{}-relay", stream.client_id);
-    for (name, value) in [
-        ("message.timeout.ms", "0"),
-        ("enable.gapless.guarantee", "true"),
-    ] {
-        stream.overrides.insert(name.to_owned(), value.to_owned());
-    }
-    stream
-}
-
-async fn send(
-    host: &Host,
-    producer: &Producer,
-    row: OutboxRow,
-) -> Result<BoxFuture<'static, Result<Sent>>> {
-    let corrupt = |what: &'static str| {
-        Error::new(ErrorKind::Corrupt, "a row of the outbox cannot be read")
-            .with("seq", row.seq)
-            .with("column", what)
-    };
-    let headers = Headers {
-        event_id: EventId(Uuid::from_slice(&row.event_id).map_err(|_| corrupt("event_id"))?),
-        contract_version: row.contract_version.clone(),
-        trace: row.trace.parse().map_err(|_| corrupt("trace"))?,
-        outbox: Some(OutboxMark {
-            outbox: host.store.outbox_id(),
-            seq: row.seq as u64,
-        }),
-    };
-    let delivery = producer
-        .send(Outgoing {
-            topic: row.topic.clone(),
-            partition: Some(row.partition),
-            key: Bytes::from(row.key),
-            value: row.value.map(Bytes::from),
-            headers,
-            timestamp: None,
-        })
-        .await?;
-    let (seq, topic) = (row.seq, row.topic);
-    Ok(async move {
-        let (partition, offset) = delivery.await?;
-        Ok(Sent {
-            seq,
-            topic,
-            partition,
-            offset,
-        })
-    }
-    .boxed())
-}
-
-/// Notes what was acknowledged, up to the first failure, which is given back.
-async fn note(host: &Host, sent: Vec<Result<Sent>>) -> Result<Option<Error>> {
-    let mut noted: BTreeMap<(String, i32), Noted> = BTreeMap::new();
-    let mut up_to = None;
-    let mut failed = None;
-    for sent in sent {
-        let sent = match sent {
-            Ok(sent) => sent,
-            Err(error) => {
-                failed = Some(error);
+/// The rows of the next transaction, from after `last`; none if there are none.
+async fn gather(host: &Host, last: i64, fresh: bool) -> Result<Vec<OutboxRow>> {
+    let mut rows: Vec<OutboxRow> = Vec::new();
+    let mut bytes = 0;
+    let mut lingered = !fresh;
+    while rows.len() < ROWS && bytes < BYTES {
+        let from = rows.last().map_or(last, |row| row.seq);
+        let page = host.store.outbox_page(from, PAGE).await?;
+        let full = page.len() == PAGE;
+        for row in page {
+            bytes += row.key.len() + row.value.as_ref().map_or(0, Vec::len);
+            rows.push(row);
+            if bytes >= BYTES {
                 break;
             }
-        };
-        host.failpoint.pass(Point::RelaySent, &sent.topic);
-        up_to = Some(sent.seq);
-        let partition = noted.entry((sent.topic, sent.partition)).or_insert(Noted {
-            seq: 0,
-            offset: -1,
-            published: 0,
-        });
-        partition.seq = partition.seq.max(sent.seq);
-        partition.offset = partition.offset.max(sent.offset);
-        partition.published += 1;
+        }
+        if full {
+            continue;
+        }
+        if lingered || rows.is_empty() {
+            break;
+        }
+        lingered = true;
+        tokio::time::sleep(LINGER).await;
     }
-    if let Some(up_to) = up_to {
-        host.store.note_up_to(up_to, &noted).await?;
-        published(host, &noted);
-        host.relayed.notify_waiters();
-    }
-    Ok(failed)
+    Ok(rows)
 }
 
-fn published(host: &Host, noted: &BTreeMap<(String, i32), Noted>) {
-    for ((topic, _), noted) in noted {
+/// Says why nothing is published now, and waits; `false` if the host drains.
+async fn tell(host: &Host, failed: &Failed, backoff: &mut Backoff) -> bool {
+    host.metrics.relay_failures.inc();
+    host.status.wait(PART, sentence(&failed.error));
+    tracing::warn!(
+        error = failed.error.log_line(),
+        remedy = ?failed.remedy,
+        "a transaction of the relay failed and is made again"
+    );
+    backoff.wait(&host.drain).await
+}
+
+async fn finish(noting: &mut Option<JoinHandle<()>>) {
+    if let Some(noting) = noting.take()
+        && let Err(error) = noting.await
+    {
+        tracing::error!(%error, "noting what was published ended with a panic");
+    }
+}
+
+/// Notes what was published and deletes every row up to `up_to`. However often it fails,
+/// nothing is published again: the relay is past these rows, and its next start asks Kafka.
+async fn note(host: &Host, up_to: i64, published: &Published) {
+    let mut backoff = Backoff::network();
+    while let Err(error) = host.store.note_up_to(up_to, published).await {
+        host.status.wait(PART, sentence(&error));
+        tracing::warn!(
+            error = error.log_line(),
+            "what was published is not noted yet"
+        );
+        if !backoff.wait(&host.drain).await {
+            return;
+        }
+    }
+    show(host, published);
+    host.relayed.notify_waiters();
+}
+
+fn show(host: &Host, published: &Published) {
+    for ((topic, _), noted) in published {
         host.metrics
             .relayed
             .with_label_values(&[topic])

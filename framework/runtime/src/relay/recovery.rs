@@ -1,159 +1,147 @@
 //! Finding out what the last life of this outbox has published.
 //!
-//! For each partition the store has noted an offset up to which everything is known. What
-//! stands after it is read, and rows of the outbox whose sequence number is found there
-//! are dropped. If the topic begins after that offset, or ends before it, nobody can tell
-//! any more what was published: then the relay refuses to go on, rather than publish
-//! something twice or lose it.
+//! Kafka has the position of the outbox in every partition that a transaction has written,
+//! and the writer has ended every earlier transaction, so rows before a position are
+//! published and all others are not. A partition without a position was not written yet, or
+//! was written by a release whose relay had no transactions, or Kafka has let the position
+//! go (after `offsets.retention.minutes`, seven days by default, without a new one): there
+//! the log itself is read, see [`scan`](super::scan).
+//!
+//! If Kafka and the data folder do not fit together, nobody can tell any more what was
+//! published: then the relay refuses to go on, rather than publish something twice or
+//! lose it.
 
-use std::collections::{BTreeMap, HashSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use mesh_core::{Error, ErrorKind, Result};
-use mesh_stream::{Admin, Headers, StreamConfig};
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers as _, Message};
-use rdkafka::{Offset, TopicPartitionList};
-use uuid::Uuid;
+use mesh_stream::{Admin, StreamConfig};
 
-use super::{Target, published};
+use super::writer::Writer;
+use super::{Target, scan, show};
 use crate::host::Host;
 use crate::store::Noted;
-
-/// The end of a topic has to stand still for this long before it is believed: what the
-/// last life had on its way may still arrive.
-const SETTLE: Duration = Duration::from_millis(300);
-/// How long a broker may be silent while it is read from.
-const SILENCE: Duration = Duration::from_secs(20);
 
 /// Brings the store up to what stands in Kafka.
 ///
 /// # Errors
-/// Retryable if Kafka cannot be asked; [`ErrorKind::FailedPrecondition`] if a topic is not
-/// what was noted.
+/// Retryable if Kafka cannot be asked; [`ErrorKind::FailedPrecondition`] if a topic or the
+/// store is not what was noted.
 pub(super) async fn recover(
     host: &Host,
     stream: &StreamConfig,
     admin: &Admin,
+    writer: &Writer,
     targets: &[Target],
 ) -> Result<()> {
-    let settle = host.store.pending() > 0;
-    for (topic, partition, compacted) in targets {
-        let (low, high) = end(admin, topic, *partition, settle).await?;
-        let noted = match host.store.noted(topic, *partition).await? {
+    let partitions: Vec<(String, i32)> = targets
+        .iter()
+        .map(|(topic, partition, _)| ((*topic).to_owned(), *partition))
+        .collect();
+    let positions = writer.positions(&partitions).await?;
+    let last = host.store.outbox_last().await?;
+    let mut doubtful = Vec::new();
+    for (target, place) in targets.iter().zip(&partitions) {
+        let (topic, partition, _) = *target;
+        let end = admin.log_end(topic, partition).await?;
+        let noted = match host.store.noted(topic, partition).await? {
             Some(noted) => noted,
-            None => begin(host, topic, *partition, high).await?,
+            None => begin(host, topic, partition, end).await?,
         };
-        let next = noted.offset + 1;
-        if high < next {
-            return Err(changed(
-                topic,
-                *partition,
-                "the topic ends before what was published",
-            )
-            .with("noted_offset", noted.offset)
-            .with("end", high));
+        if end <= noted.offset {
+            return Err(
+                changed(topic, partition, "the topic ends before what was published")
+                    .with("noted_offset", noted.offset)
+                    .with("end", end),
+            );
         }
-        let rows = host.store.outbox_of(topic, *partition).await?;
-        if rows.is_empty() {
-            // Nothing is in doubt here, whatever stands there.
-            if high > next {
-                let known = Noted {
-                    seq: noted.seq,
-                    offset: high - 1,
-                    published: 0,
-                };
-                host.store
-                    .note_found(topic, *partition, &known, &[])
-                    .await?;
+        let rows = host.store.outbox_of(topic, partition).await?;
+        let Some(next) = positions.get(place).copied() else {
+            match rows.is_empty() || end == noted.offset + 1 {
+                // Nothing is in doubt here, whatever stands there.
+                true => note(host, topic, partition, &noted, noted.seq, end, &[]).await?,
+                false => doubtful.push(scan::Doubt {
+                    target: *target,
+                    noted,
+                    rows,
+                }),
             }
             continue;
-        }
-        if low > next {
+        };
+        if next <= noted.seq {
             return Err(changed(
                 topic,
-                *partition,
-                "the topic has lost records that would show what was published",
+                partition,
+                "Kafka's position of the outbox is behind what was published",
             )
-            .with("noted_offset", noted.offset)
-            .with("begin", low));
+            .with("position", next)
+            .with("noted", noted.seq));
         }
-        if high == next {
-            continue;
+        if next > last + 1 {
+            return Err(Error::new(
+                ErrorKind::FailedPrecondition,
+                "the data folder is older than what was published from it",
+            )
+            .with("topic", topic)
+            .with("partition", partition)
+            .with("position", next)
+            .with("last_row", last)
+            .mend("restore the domain's data folder as it was last, or begin with an empty one"));
         }
-        let marks = {
-            let (stream, topic, outbox) =
-                (stream.clone(), (*topic).to_owned(), host.store.outbox_id());
-            let partition = *partition;
-            tokio::task::spawn_blocking(move || {
-                marks(&stream, &topic, partition, next, high, outbox)
-            })
-            .await
-            .map_err(|error| Error::internal("reading a topic was cut short").because(error))??
-        };
-        let newest = marks.iter().copied().max().unwrap_or(0);
-        // Of a compacted topic older records may be gone; since a partition is written in
-        // order, whatever is not newer than the newest was there.
-        let found: Vec<i64> = rows
-            .iter()
-            .copied()
-            .filter(|seq| marks.contains(seq) || (*compacted && *seq <= newest))
-            .collect();
-        let known = Noted {
-            seq: newest,
-            offset: high - 1,
-            published: found.len() as u64,
-        };
-        host.store
-            .note_found(topic, *partition, &known, &found)
-            .await?;
-        if !found.is_empty() {
+        let published: Vec<i64> = rows.into_iter().filter(|seq| *seq < next).collect();
+        if !published.is_empty() {
             tracing::info!(
                 topic,
                 partition,
-                found = found.len(),
-                left = rows.len() - found.len(),
-                "records of the outbox stand in Kafka already"
+                rows = published.len(),
+                "rows of the outbox stand in Kafka already"
             );
         }
-        published(
-            host,
-            &BTreeMap::from([(((*topic).to_owned(), *partition), known)]),
-        );
+        note(host, topic, partition, &noted, next - 1, end, &published).await?;
     }
+    scan::resolve(host, stream, admin, doubtful).await
+}
+
+/// Notes that the partition is known up to `end`, and `seq` the last row published there;
+/// deletes `published`, rows of it that stand there.
+pub(super) async fn note(
+    host: &Host,
+    topic: &str,
+    partition: i32,
+    noted: &Noted,
+    seq: i64,
+    end: i64,
+    published: &[i64],
+) -> Result<()> {
+    let known = Noted {
+        seq,
+        offset: end - 1,
+        published: published.len() as u64,
+    };
+    if published.is_empty() && (known.seq, known.offset) == (noted.seq, noted.offset) {
+        return Ok(());
+    }
+    host.store
+        .note_found(topic, partition, &known, published)
+        .await?;
+    show(
+        host,
+        &BTreeMap::from([((topic.to_owned(), partition), known)]),
+    );
     Ok(())
 }
 
-/// The watermarks of a partition, taken twice if something may still be on its way there.
-async fn end(admin: &Admin, topic: &str, partition: i32, settle: bool) -> Result<(i64, i64)> {
-    let mut found = admin.watermarks(topic, partition).await?;
-    if !settle {
-        return Ok(found);
-    }
-    loop {
-        tokio::time::sleep(SETTLE).await;
-        let again = admin.watermarks(topic, partition).await?;
-        if again == found {
-            return Ok(found);
-        }
-        found = again;
-    }
-}
-
 /// Notes where this outbox begins to write, before its first record.
-async fn begin(host: &Host, topic: &str, partition: i32, high: i64) -> Result<Noted> {
+async fn begin(host: &Host, topic: &str, partition: i32, end: i64) -> Result<Noted> {
     let noted = Noted {
         seq: 0,
-        offset: high - 1,
+        offset: end - 1,
         published: 0,
     };
-    if high > 0 {
+    if end > 0 {
         tracing::warn!(
             topic,
             partition,
-            records = high,
+            records = end,
             "the topic holds records that this data folder knows nothing of"
         );
     }
@@ -161,7 +149,7 @@ async fn begin(host: &Host, topic: &str, partition: i32, high: i64) -> Result<No
     Ok(noted)
 }
 
-fn changed(topic: &str, partition: i32, message: &'static str) -> Error {
+pub(super) fn changed(topic: &str, partition: i32, message: &'static str) -> Error {
     Error::new(ErrorKind::FailedPrecondition, message)
         .with("topic", topic)
         .with("partition", partition)
@@ -169,86 +157,4 @@ fn changed(topic: &str, partition: i32, message: &'static str) -> Error {
             "the topic was deleted, cut or restored from an older state: restore it, or restore \
              the domain's data folder from the same time",
         )
-}
-
-/// The sequence numbers of `outbox` that stand from `start` up to before `end`.
-fn marks(
-    stream: &StreamConfig,
-    topic: &str,
-    partition: i32,
-    start: i64,
-    end: i64,
-    outbox: Uuid,
-) -> Result<HashSet<i64>> {
-    let failed = |error: KafkaError| {
-        Error::unavailable("a topic cannot be read back")
-            .with("topic", topic)
-            .with("partition", partition)
-            .because(error)
-    };
-    let mut config = ClientConfig::new();
-    for (name, value) in &stream.overrides {
-        config.set(name, value);
-    }
-    let consumer: BaseConsumer = config
-        .set("bootstrap.servers", &stream.bootstrap)
-        .set("client.id", format!("{}-recovery", stream.client_id))
-        .set("group.id", format!("{}-recovery", stream.client_id))
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "error")
-        .set("isolation.level", "read_uncommitted")
-        .create()
-        .map_err(failed)?;
-    let mut assignment = TopicPartitionList::new();
-    assignment
-        .add_partition_offset(topic, partition, Offset::Offset(start))
-        .map_err(failed)?;
-    consumer.assign(&assignment).map_err(failed)?;
-    let mut found = HashSet::new();
-    let mut heard = Instant::now();
-    loop {
-        match consumer.poll(Duration::from_millis(200)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                if message.offset() >= end {
-                    return Ok(found);
-                }
-                if let Some(seq) = seq_of(&message, outbox) {
-                    found.insert(seq);
-                }
-                if message.offset() + 1 >= end {
-                    return Ok(found);
-                }
-            }
-            // The end of the partition: what is missing before `end` was compacted away.
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(found),
-            // Librdkafka connects again by itself; only a long silence ends the attempt.
-            Some(Err(error)) if heard.elapsed() > SILENCE => return Err(failed(error)),
-            Some(Err(error)) => {
-                tracing::debug!(topic, partition, %error, "reading back");
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            None if heard.elapsed() > SILENCE => {
-                return Err(failed(KafkaError::MessageConsumption(
-                    rdkafka::error::RDKafkaErrorCode::OperationTimedOut,
-                )));
-            }
-            None => {}
-        }
-    }
-}
-
-/// The sequence number of a record of `outbox`; `None` for a record of another writer.
-fn seq_of(message: &impl Message, outbox: Uuid) -> Option<i64> {
-    let headers = message.headers()?;
-    let pairs = headers.iter().map(|header| (header.key, header.value));
-    let read = Headers::from_kafka(
-        pairs,
-        message.topic(),
-        message.partition(),
-        message.offset(),
-    );
-    let mark = read.ok()?.outbox?;
-    (mark.outbox == outbox).then_some(mark.seq as i64)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Commit {
     pub(crate) outputs: Vec<OutboxRow>,
     /// The handler whose inbox takes `events`.
     pub(crate) events: Option<(String, Vec<Uuid>)>,
-    pub(crate) position: Option<Position>,
+    pub(crate) positions: Vec<Position>,
     pub(crate) set_aside: Option<SetAside>,
     pub(crate) source: Option<SourcePosition>,
     pub(crate) answer: Option<KeptAnswer>,
@@ -74,7 +74,7 @@ impl Store {
         }
         write_documents(&mut tx, &commit.documents, version as i64).await?;
         write_outbox(&mut tx, &commit.outputs).await?;
-        if let Some(position) = &commit.position {
+        for position in &commit.positions {
             write_position(&mut tx, position).await?;
         }
         if let Some(set_aside) = &commit.set_aside {

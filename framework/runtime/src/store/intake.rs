@@ -207,7 +207,8 @@ pub(super) async fn write_set_aside(tx: &mut SqliteConnection, event: &SetAside)
     sqlx::query(
         "INSERT INTO set_aside (handler, topic, partition, record_offset, event_id, cause,
                                 attempts, trace, key, value, set_aside_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT (handler, topic, partition, record_offset) DO NOTHING",
     )
     .bind(&event.handler)
     .bind(&event.topic)

@@ -49,6 +49,16 @@ impl Store {
         .map_err(failed)
     }
 
+    /// The greatest sequence number that was ever given to a row; 0 if none was.
+    pub(crate) async fn outbox_last(&self) -> Result<i64> {
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(failed)?;
+        Ok(last.unwrap_or(0))
+    }
+
     /// The sequence numbers of the rows for one partition.
     pub(crate) async fn outbox_of(&self, topic: &str, partition: i32) -> Result<Vec<i64>> {
         sqlx::query_scalar(

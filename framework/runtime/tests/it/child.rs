@@ -7,8 +7,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::platform::{Client, Platform, config};
-use super::shop;
+use super::{shop, transform};
 
+/// Before the number of orders: the domain with the Kafka-to-Kafka handler.
+const TRANSFORM: &str = "transform ";
 const FLAG: &str = "MESH_RUNTIME_TEST_CHILD";
 
 /// Not a test of its own: what [`spawn`] runs.
@@ -17,12 +19,20 @@ async fn process() {
     let Ok(arguments) = std::env::var(FLAG) else {
         return;
     };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .try_init()
+        .ok();
     let arguments: Vec<&str> = arguments.split('|').collect();
     let [dir, bootstrap, registry_url, catalog_url, orders] = arguments.as_slice() else {
         panic!("wrong arguments");
     };
     let config = config(dir.as_ref(), "shop", bootstrap, registry_url, catalog_url);
-    let domain = shop::domain(orders.parse().unwrap(), 100);
+    let domain = match orders.strip_prefix(TRANSFORM) {
+        Some(orders) => transform::domain(orders.parse().unwrap()),
+        None => shop::domain(orders.parse().unwrap(), 100),
+    };
     let running = Running::start(domain, config).await.unwrap();
     println!("\nLISTENS {}", running.address());
     let error = running.failed().await;
@@ -36,12 +46,20 @@ pub(crate) struct Process {
 }
 
 pub(crate) async fn spawn(platform: &Platform, orders: u64, failpoint: &str) -> Process {
+    start(platform, &orders.to_string(), failpoint).await
+}
+
+pub(crate) async fn spawn_transform(platform: &Platform, orders: u64, failpoint: &str) -> Process {
+    start(platform, &format!("{TRANSFORM}{orders}"), failpoint).await
+}
+
+async fn start(platform: &Platform, orders: &str, failpoint: &str) -> Process {
     let arguments = [
         &platform.dir.path().display().to_string(),
         &platform.bootstrap,
         &platform.registry_url,
         &platform.catalog_url,
-        &orders.to_string(),
+        &orders.to_owned(),
     ]
     .map(String::as_str)
     .join("|");

@@ -7,20 +7,25 @@ use super::child::spawn;
 use super::platform::Platform;
 use super::shop;
 
-const ORDERS: u64 = 4_000;
+const ORDERS: u64 = 6_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_every_failpoint_each_order_is_paid_once() {
     let platform = Platform::start().await;
     for failpoint in [
         "outbox.committed@shop.orders.v1#150",
+        "relay.begun@shop.orders.v1#1",
         "relay.sent@shop.orders.v1#100",
+        "relay.before_commit@shop.orders.v1#1",
+        "relay.committed@shop.orders.v1#100",
         "outbox.committed@shop.payouts.v1#1",
         "relay.sent@shop.payouts.v1#1",
-        "relay.sent@shop.payouts.v1#60",
-        "outbox.committed@shop.payouts.v1#60",
         "handler.before_commit@shop.orders.v1#40",
         "inbox.committed@shop.orders.v1#40",
+        "outbox.committed@shop.payouts.v1#60",
+        "relay.begun@shop.payouts.v1#1",
+        "relay.before_commit@shop.payouts.v1#1",
+        "relay.committed@shop.payouts.v1#60",
         "inbox.committed@shop.payouts.v1#5",
     ] {
         let mut process = spawn(&platform, ORDERS, failpoint).await;

@@ -9,6 +9,8 @@ mod crash;
 mod flow;
 mod peers;
 mod platform;
+mod relay;
 mod shop;
 mod state;
+mod transform;
 mod trouble;

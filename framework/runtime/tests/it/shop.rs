@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 mesh_macros::contract!("tests/it/contracts/orders/contract.odcs.yaml");
 mesh_macros::contract!("tests/it/contracts/payouts/contract.odcs.yaml");
+mesh_macros::contract!("tests/it/contracts/totals/contract.odcs.yaml");
 
 /// The orders of the source: `count` of them by seven customers.
 pub(crate) struct Orders {
@@ -97,6 +98,34 @@ impl Handler<Order> for Pay {
                 total,
             }))
     }
+}
+
+/// Adds up what each customer has ordered, as a state product that is kept.
+struct AddUp;
+
+#[async_trait]
+impl Handler<Order> for AddUp {
+    async fn handle(&self, event: &Received<Order>, ctx: &Context) -> Result<Effects> {
+        let Some(order) = &event.value else {
+            return Ok(Effects::new());
+        };
+        let before: Option<Total> = ctx.get_record("total", &order.customer).await?;
+        let total = Total {
+            customer: order.customer.clone(),
+            amount: before.map_or(0, |total| total.amount) + order.amount,
+        };
+        Ok(Effects::new()
+            .put_record("total", &*order.customer, &total)
+            .emit(&total))
+    }
+}
+
+pub(crate) fn domain_of_totals() -> Domain {
+    Domain::new("shop")
+        .product::<Order>()
+        .product::<Total>()
+        .keep::<Total>("total")
+        .handler::<Order, _>("add_up", AddUp)
 }
 
 /// Counts payouts.

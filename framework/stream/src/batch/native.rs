@@ -62,6 +62,13 @@ pub(super) struct Polled {
     pub(super) error: Option<RDKafkaErrorCode>,
 }
 
+impl Polled {
+    /// Whether nothing came at all.
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.end.is_none() && self.error.is_none()
+    }
+}
+
 impl Subscription {
     /// Begins to fetch `topic`, `partition` from offset `start`.
     pub(super) fn start(
@@ -126,8 +133,31 @@ impl Subscription {
         Ok(subscription)
     }
 
-    /// Takes up to `most` messages, waiting until there are so many or `within` is over.
+    /// Takes up to `most` messages: those that are there, or, within `within`, the first
+    /// that comes and those that came with it. Librdkafka itself would wait for all, in
+    /// vain where offsets are marks of transactions.
     pub(super) fn poll(&mut self, most: usize, within: Duration) -> Polled {
+        let mut polled = Polled {
+            messages: Messages {
+                pointers: Vec::new(),
+                topic: Arc::clone(&self.name),
+                client: Arc::clone(&self.client),
+            },
+            end: None,
+            error: None,
+        };
+        self.take(most, Duration::ZERO, &mut polled);
+        if polled.is_empty() {
+            self.take(1, within, &mut polled);
+            if !polled.is_empty() && most > 1 {
+                self.take(most - 1, Duration::ZERO, &mut polled);
+            }
+        }
+        polled
+    }
+
+    /// Adds up to `most` messages, waiting until there are so many or `within` is over.
+    fn take(&mut self, most: usize, within: Duration, polled: &mut Polled) {
         self.scratch.clear();
         self.scratch.resize(most, ptr::null_mut());
         // SAFETY: the array has room for `most` pointers; the queue is alive.
@@ -140,15 +170,7 @@ impl Subscription {
             )
         };
         let count = usize::try_from(count).unwrap_or(0).min(most);
-        let mut polled = Polled {
-            messages: Messages {
-                pointers: Vec::with_capacity(count),
-                topic: Arc::clone(&self.name),
-                client: Arc::clone(&self.client),
-            },
-            end: None,
-            error: None,
-        };
+        polled.messages.pointers.reserve(count);
         for pointer in self.scratch.drain(..count) {
             let Some(message) = NonNull::new(pointer) else {
                 continue;
@@ -166,7 +188,24 @@ impl Subscription {
             // SAFETY: an event, not a record: nobody else has the pointer.
             unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
         }
-        polled
+    }
+
+    /// The offset after the last record that was taken, or after the marks of transactions
+    /// that follow it; `None` before the first.
+    pub(super) fn position(&self) -> Option<i64> {
+        let client = self.client.0.as_ref()?;
+        // SAFETY: the list is made, filled, read and destroyed here; the name is that of a
+        // living topic, and the partition was added just before it is read.
+        unsafe {
+            let list = sys::rd_kafka_topic_partition_list_new(1);
+            let name = sys::rd_kafka_topic_name(self.topic.as_ptr());
+            sys::rd_kafka_topic_partition_list_add(list, name, self.partition);
+            let error = sys::rd_kafka_position(client.client().native_ptr(), list);
+            let offset = (*(*list).elems).offset;
+            sys::rd_kafka_topic_partition_list_destroy(list);
+            (RDKafkaErrorCode::from(error) == RDKafkaErrorCode::NoError && offset >= 0)
+                .then_some(offset)
+        }
     }
 
     /// Hands what librdkafka has to say to the log.

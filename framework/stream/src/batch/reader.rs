@@ -12,8 +12,8 @@ use crate::fault::{self, ASK_TIMEOUT};
 
 /// Records taken from librdkafka at a time.
 const TAKE: usize = 1024;
-/// How long one take may wait to be full. librdkafka's call returns early only when it is,
-/// so this is what a hole at the end of a scan and the drop of a reader cost.
+/// How long one take may wait for a record, and so what a hole at the end of a scan and the
+/// drop of a reader may cost.
 const WAIT: Duration = Duration::from_millis(10);
 /// Takes that wait to be asked for.
 const AHEAD: usize = 4;
@@ -41,9 +41,9 @@ impl fmt::Debug for PartitionReader {
 }
 
 impl PartitionReader {
-    /// Reads the offsets from `start` up to, and without, `end`, which must have been
-    /// reached by the partition already: take it from
-    /// [`Admin::watermarks`](crate::Admin::watermarks).
+    /// Reads the committed records from offset `start` up to, and without, `end`, which must
+    /// have been reached by the partition already, without an open transaction before it:
+    /// take it from [`Admin::watermarks`](crate::Admin::watermarks).
     ///
     /// # Errors
     /// If the configuration or the name is refused, or no thread can be had. That the
@@ -141,21 +141,23 @@ impl Scan {
 
     /// One take; `None` if it brought nothing.
     fn take(&mut self) -> Result<Option<Messages>> {
-        // Never more than is left: a full take comes back at once.
-        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
         let Polled {
             mut messages,
             end,
             error,
-        } = self.subscription.poll(left.min(TAKE), WAIT);
+        } = self.subscription.poll(TAKE, WAIT);
         let last = messages
             .len()
             .checked_sub(1)
             .and_then(|last| messages.get(last))
-            .map(|last| last.offset);
-        if let Some(last) = last {
+            .map(|last| last.offset + 1);
+        // Marks are handed out by nobody, but the client's position is behind them.
+        let reached = last.max(self.subscription.position());
+        if reached.is_some_and(|reached| reached > self.next) {
             self.moved = Instant::now();
-            self.next = last + 1;
+            self.next = reached.unwrap_or(self.next);
+        }
+        if last.is_some() {
             messages.cut(self.end);
             if !messages.is_empty() {
                 if let Some(code) = error {

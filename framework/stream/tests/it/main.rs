@@ -13,3 +13,4 @@ mod reader;
 mod records;
 mod restart;
 mod round_trip;
+mod transaction;
