@@ -6,6 +6,7 @@
 //! of Apache Kafka), without allocating; only what is really there is decoded.
 
 mod admin;
+mod security;
 
 use bytes::Buf;
 use kafka_protocol::messages::ApiKey;
@@ -264,30 +265,6 @@ const DESCRIBE_PRODUCERS: Shape = (0, &[all(PARTITIONS)]);
 const DESCRIBE_TRANSACTIONS: Shape = (0, &[all(Plain(&Text))]);
 const LIST_TRANSACTIONS: Shape = (0, &[all(Plain(&Text)), all(Plain(&I64)), since(1, I64)]);
 
-const SASL_HANDSHAKE: Shape = (NEWEST, &[all(Text)]);
-const SASL_AUTHENTICATE: Shape = (2, &[all(Blob)]);
-/// An access control entry, and a filter of such.
-const ACL: &[Field] = &[
-    all(I8),
-    all(Text),
-    since(1, I8),
-    all(Text),
-    all(Text),
-    all(I8),
-    all(I8),
-];
-const DESCRIBE_ACLS: Shape = (2, ACL);
-const CREATE_ACLS: Shape = (2, &[all(Each(ACL))]);
-const DELETE_ACLS: Shape = (2, &[all(Each(ACL))]);
-const DESCRIBE_SCRAM: Shape = (0, &[all(Each(&[all(Text)]))]);
-const ALTER_SCRAM: Shape = (
-    0,
-    &[
-        all(Each(&[all(Text), all(I8)])),
-        all(Each(&[all(Text), all(I8), all(I32), all(Blob), all(Blob)])),
-    ],
-);
-
 fn shape(key: ApiKey) -> Option<Shape> {
     Some(match key {
         ApiKey::Produce => PRODUCE,
@@ -306,13 +283,6 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
-        ApiKey::SaslHandshake => SASL_HANDSHAKE,
-        ApiKey::SaslAuthenticate => SASL_AUTHENTICATE,
-        ApiKey::DescribeAcls => DESCRIBE_ACLS,
-        ApiKey::CreateAcls => CREATE_ACLS,
-        ApiKey::DeleteAcls => DELETE_ACLS,
-        ApiKey::DescribeUserScramCredentials => DESCRIBE_SCRAM,
-        ApiKey::AlterUserScramCredentials => ALTER_SCRAM,
         ApiKey::AddPartitionsToTxn => ADD_PARTITIONS_TO_TXN,
         ApiKey::AddOffsetsToTxn => ADD_OFFSETS_TO_TXN,
         ApiKey::EndTxn => END_TXN,
@@ -321,7 +291,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DescribeProducers => DESCRIBE_PRODUCERS,
         ApiKey::DescribeTransactions => DESCRIBE_TRANSACTIONS,
         ApiKey::ListTransactions => LIST_TRANSACTIONS,
-        _ => return admin::shape(key),
+        _ => return admin::shape(key).or_else(|| security::shape(key)),
     })
 }
 
