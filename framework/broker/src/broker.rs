@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Result};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,10 +15,12 @@ use tokio_util::task::TaskTracker;
 use crate::config::{BrokerConfig, FlushPolicy};
 use crate::files;
 use crate::group::{Coordinator, Offsets, expire_offsets};
+use crate::listeners::{self, Bound};
 use crate::log::MAX_SEGMENT_BYTES;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::producer_ids::ProducerIds;
 use crate::report::RecoveryReport;
+use crate::security::{AclStore, Authorizer, Logins, Tls, Users};
 use crate::server;
 use crate::shared::Shared;
 use crate::topics::Topics;
@@ -29,6 +30,8 @@ const LOCK: &str = "lock";
 const CLEAN: &str = "clean-stop";
 const OFFSETS: &str = "offsets.log";
 const PRODUCER_IDS: &str = "producer-ids";
+const USERS: &str = "users.json";
+const ACLS: &str = "acls.json";
 const TRANSACTIONS: &str = "transactions.log";
 /// How long a stop waits for requests that are being answered.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -41,7 +44,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
-    local_addr: SocketAddr,
+    listeners: Vec<Arc<Bound>>,
     recovery: RecoveryReport,
     runtime: Option<Runtime>,
 }
@@ -72,9 +75,9 @@ impl Broker {
             Err(Error::internal("the broker did not start").because(error))
         });
         match started {
-            Ok((shared, local_addr, recovery)) => Ok(Self {
+            Ok((shared, listeners, recovery)) => Ok(Self {
                 shared,
-                local_addr,
+                listeners,
                 recovery,
                 runtime: Some(runtime),
             }),
@@ -85,27 +88,23 @@ impl Broker {
         }
     }
 
-    /// The address the broker listens on, with the port it was given.
+    /// The address of the first listener, with the port it was given.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.listeners[0].local_addr
     }
 
-    /// What clients take as `bootstrap.servers`.
+    /// What clients of the first listener take as `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
-        match &self.shared.config.advertised {
-            Some((host, port)) => format!("{host}:{port}"),
-            None => {
-                let mut address = self.local_addr;
-                if address.ip().is_unspecified() {
-                    // Reachable at every address of this machine, so at this one too.
-                    address.set_ip(match address.is_ipv4() {
-                        true => std::net::Ipv4Addr::LOCALHOST.into(),
-                        false => std::net::Ipv6Addr::LOCALHOST.into(),
-                    });
-                }
-                address.to_string()
-            }
-        }
+        self.listeners[0].bootstrap()
+    }
+
+    /// What clients of a listener take as `bootstrap.servers`; `None` when there is no
+    /// listener of this name.
+    pub fn bootstrap_of(&self, listener: &str) -> Option<String> {
+        let mut listeners = self.listeners.iter();
+        listeners
+            .find(|bound| bound.listener.name == listener)
+            .map(|bound| bound.bootstrap())
     }
 
     /// What was found on disk at the start.
@@ -204,16 +203,15 @@ fn check(config: &BrokerConfig) -> Result<()> {
             "take `FlushPolicy::Always` instead of an interval of zero",
         );
     }
-    Ok(())
+    listeners::check(config)
 }
 
-async fn start(config: Arc<BrokerConfig>) -> Result<(Arc<Shared>, SocketAddr, RecoveryReport)> {
+type Started = (Arc<Shared>, Vec<Arc<Bound>>, RecoveryReport);
+
+async fn start(config: Arc<BrokerConfig>) -> Result<Started> {
     raise_file_limit();
     let lock_file = lock_folder(&config.data_dir)?;
-    let listener = bind(config.listen).await?;
-    let local_addr = listener
-        .local_addr()
-        .map_err(|error| Error::internal("the listener has no address").because(error))?;
+    let sockets = listeners::bind(&config).await?;
     let opening = tokio::task::spawn_blocking(move || open(config, lock_file)).await;
     let (shared, recovery) = opening
         .unwrap_or_else(|error| Err(Error::internal("recovery did not end").because(error)))?;
@@ -222,14 +220,18 @@ async fn start(config: Arc<BrokerConfig>) -> Result<(Arc<Shared>, SocketAddr, Re
     shared
         .tasks
         .spawn(look_after_transactions(Arc::clone(&shared)));
-    shared
-        .tasks
-        .spawn(server::accept(Arc::clone(&shared), listener));
+    let mut bound = Vec::with_capacity(sockets.len());
+    for (listener, socket) in sockets {
+        tracing::info!(listener = %listener.listener.name, address = %listener.local_addr,
+            protocol = listener.listener.protocol.name(), "listening");
+        let accept = server::accept(Arc::clone(&shared), Arc::clone(&listener), socket);
+        shared.tasks.spawn(accept);
+        bound.push(listener);
+    }
     shared.tasks.spawn(flush_in_background(Arc::clone(&shared)));
     shared.tasks.spawn(expire_offsets(Arc::clone(&shared)));
     shared.coordinator.start_clocks();
     tracing::info!(
-        address = %local_addr,
         folder = %shared.config.data_dir.display(),
         topics = shared.topics.all().len(),
         clean = recovery.clean_stop,
@@ -237,7 +239,7 @@ async fn start(config: Arc<BrokerConfig>) -> Result<(Arc<Shared>, SocketAddr, Re
         findings = recovery.findings.len(),
         "broker started"
     );
-    Ok((shared, local_addr, recovery))
+    Ok((shared, bound, recovery))
 }
 
 /// Raises the soft limit on open files as far as the hard one allows, as the JVM does for
@@ -293,26 +295,6 @@ fn lock_folder(folder: &Path) -> Result<File> {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let (kind, mend) = match error.kind() {
-            io::ErrorKind::AddrInUse => (
-                ErrorKind::Conflict,
-                "another process listens there: stop it, or take another port (0 takes any free one)",
-            ),
-            io::ErrorKind::PermissionDenied => (
-                ErrorKind::PermissionDenied,
-                "take a port above 1023, or give the process the right to this one",
-            ),
-            _ => (ErrorKind::InvalidInput, "name an address of this machine"),
-        };
-        Error::new(kind, "the broker cannot listen on its address")
-            .with("address", address)
-            .mend(mend)
-            .because(error)
-    })
-}
-
 fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryReport)> {
     let marker = config.data_dir.join(CLEAN);
     let unusable = |error: io::Error| {
@@ -349,6 +331,20 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
         Arc::clone(&offsets),
         &mut recovery,
     )?;
+    let security = &config.security;
+    let tls = security.tls.clone().map(Tls::open).transpose()?;
+    let users_file = security.users_file.clone();
+    let users_file = users_file.unwrap_or_else(|| config.data_dir.join(USERS));
+    let needed = config.listeners.iter().any(|one| one.protocol.has_sasl());
+    let users = Arc::new(Users::open(users_file, needed)?);
+    let logins = Arc::new(Logins::new(security, Arc::clone(&users))?);
+    let authorizer = match &security.authorizer {
+        None => None,
+        Some(wanted) => {
+            let store = AclStore::open(config.data_dir.join(ACLS))?;
+            Some(Authorizer::new(wanted.clone(), store))
+        }
+    };
     let tasks = TaskTracker::new();
     let stop = CancellationToken::new();
     let coordinator = Coordinator::new(
@@ -363,6 +359,10 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
         coordinator,
         offsets,
         transactions,
+        tls,
+        users,
+        logins,
+        authorizer,
         metrics: Metrics::default(),
         stop,
         tasks,

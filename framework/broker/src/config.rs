@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::security::{Listener, SecurityConfig};
+
 /// When written batches are made durable (fsync), and with that what an acknowledgement
 /// with `acks=all` promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +29,17 @@ pub enum FlushPolicy {
 pub struct BrokerConfig {
     /// Where everything is stored; made when missing, and used by one process at a time.
     pub data_dir: PathBuf,
-    /// The address to listen on; port 0 takes any free port.
+    /// The address of the one PLAINTEXT listener there is when `listeners` is empty; port 0
+    /// takes any free port.
     pub listen: SocketAddr,
-    /// The host and port that clients are told to connect to; by default the address they
-    /// have reached the broker at.
+    /// The host and port that its clients are told to connect to; by default the address
+    /// they have reached the broker at.
     pub advertised: Option<(String, u16)>,
+    /// The listeners, when there is more to say than `listen` and `advertised` do, which
+    /// then count for nothing. Each answers with its own address.
+    pub listeners: Vec<Listener>,
+    /// TLS, logins and access control.
+    pub security: SecurityConfig,
     /// The id of the one node.
     pub node_id: i32,
     /// Partitions of a topic that is created without saying how many.
@@ -92,6 +100,8 @@ impl BrokerConfig {
             data_dir: data_dir.into(),
             listen,
             advertised: None,
+            listeners: Vec::new(),
+            security: SecurityConfig::default(),
             node_id: 1,
             default_partitions: 1,
             auto_create_topics: false,

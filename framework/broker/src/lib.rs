@@ -39,10 +39,38 @@
 //!   cut off, damage elsewhere is kept and fenced in; both are in [`RecoveryReport`].
 //! - When an fsync fails, the partition takes no more records until the next start.
 //!
+//! # Security
+//!
+//! A broker has one PLAINTEXT listener, or several of [`Listener`], each PLAINTEXT, SSL,
+//! SASL_PLAINTEXT or SASL_SSL; clients are answered with the address of the listener they
+//! came by. What [`SecurityConfig`] sets, as Apache Kafka names it:
+//!
+//! - **TLS** 1.2 and 1.3 with certificates in PEM files, read again when they change (for new
+//!   connections). A client's certificate is asked for or required as [`ClientAuth`] says;
+//!   the principal is `User:` and its distinguished name as RFC 2253 writes it.
+//! - **Logins** by SCRAM-SHA-256, SCRAM-SHA-512 and, where it is named, PLAIN. The users stand
+//!   in a file of salted hashes, which [`set_password`], `kafka-configs --entity-type users`
+//!   or the example `set_password` write; PLAIN is verified against the same hashes:
+//!
+//!   ```json
+//!   {"version": 1, "users": {"alice": {"SCRAM-SHA-256": {"iterations": 8192,
+//!    "salt": "<base64>", "stored_key": "<base64>", "server_key": "<base64>"}}}}
+//!   ```
+//!
+//!   The file is read again when it changes; one that others may write is refused. A failed
+//!   login is answered late and alike, whether the user exists or not. Logins can be given a
+//!   lifetime, after which the client renews them (KIP-368).
+//! - **Access control** is off by default, and everybody may do everything. With an
+//!   [`AuthorizerConfig`], only super users and what the lists allow: `kafka-acls` creates,
+//!   lists and deletes entries, which are durable when they are answered. A denial wins. The
+//!   rules for each API are Kafka's; an API without a rule is closed.
+//! - GSSAPI, OAUTHBEARER, delegation tokens, `ssl.principal.mapping.rules` and lists of revoked
+//!   certificates are not here.
+//!
 //! # What is not here
 //!
-//! - Compaction and retention, DeleteRecords, ACLs, TLS and SASL are not built yet, and not
-//!   advertised in ApiVersions.
+//! - Compaction and retention, and DeleteRecords are not built yet, and not advertised in
+//!   ApiVersions.
 //! - Of transactions: two-phase commit with an outside coordinator (KIP-939), and the regular
 //!   expression of ListTransactions version 2.
 //! - A record without a key is taken into a topic with `cleanup.policy=compact`, which Kafka
@@ -77,10 +105,12 @@ mod config;
 mod files;
 mod group;
 mod journal;
+mod listeners;
 mod log;
 mod metrics;
 mod producer_ids;
 mod report;
+mod security;
 mod server;
 mod shared;
 mod sync;
@@ -95,3 +125,7 @@ pub use broker::Broker;
 pub use config::{BrokerConfig, FlushPolicy};
 pub use metrics::MetricsSnapshot;
 pub use report::{Finding, FindingKind, RecoveryReport};
+pub use security::{
+    AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, SecurityConfig, TlsConfig,
+    set_password,
+};

@@ -30,6 +30,8 @@ pub(crate) struct Metrics {
     pub(crate) connections: Counter,
     pub(crate) refused_connections: Counter,
     pub(crate) malformed_requests: Counter,
+    pub(crate) successful_authentications: Counter,
+    pub(crate) failed_authentications: Counter,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
     pub(crate) produced_batches: Counter,
@@ -46,6 +48,8 @@ impl Default for Metrics {
             connections: Counter::default(),
             refused_connections: Counter::default(),
             malformed_requests: Counter::default(),
+            successful_authentications: Counter::default(),
+            failed_authentications: Counter::default(),
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             produced_batches: Counter::default(),
@@ -87,6 +91,10 @@ pub struct MetricsSnapshot {
     pub refused_connections: u64,
     /// Requests that could not be read, for which the connection was closed.
     pub malformed_requests: u64,
+    /// Logins and TLS handshakes that succeeded.
+    pub successful_authentications: u64,
+    /// Logins and TLS handshakes that failed.
+    pub failed_authentications: u64,
     /// Bytes of requests.
     pub bytes_in: u64,
     /// Bytes of responses.

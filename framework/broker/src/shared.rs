@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::BrokerConfig;
 use crate::group::{Coordinator, Offsets};
 use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::security::{Authorizer, Logins, Principal, Tls, Users};
 use crate::topics::Topics;
 use crate::txn::Transactions;
 
@@ -21,6 +22,12 @@ pub(crate) struct Shared {
     pub(crate) coordinator: Coordinator,
     pub(crate) offsets: Arc<Offsets>,
     pub(crate) transactions: Transactions,
+    /// What listeners with TLS accept connections with.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) users: Arc<Users>,
+    pub(crate) logins: Arc<Logins>,
+    /// Access control, when it is on.
+    pub(crate) authorizer: Option<Authorizer>,
     pub(crate) metrics: Metrics,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -37,6 +44,8 @@ impl Shared {
             connections: metrics.connections.get(),
             refused_connections: metrics.refused_connections.get(),
             malformed_requests: metrics.malformed_requests.get(),
+            successful_authentications: metrics.successful_authentications.get(),
+            failed_authentications: metrics.failed_authentications.get(),
             bytes_in: metrics.bytes_in.get(),
             bytes_out: metrics.bytes_out.get(),
             produced_batches: metrics.produced_batches.get(),
@@ -57,8 +66,10 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) client_id: StrBytes,
-    /// The client's address as Kafka writes it: behind the name, which is left out.
-    pub(crate) client_host: StrBytes,
+    /// Who it is.
+    pub(crate) principal: Principal,
+    /// The address it comes from, as access control lists name hosts.
+    pub(crate) peer_host: Arc<str>,
     /// Where clients shall connect to.
     pub(crate) host: StrBytes,
     pub(crate) port: i32,

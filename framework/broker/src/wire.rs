@@ -21,6 +21,14 @@ const MAX_SLICES: usize = 64;
 pub(crate) struct Frame(VecDeque<Bytes>);
 
 impl Frame {
+    /// A frame of bytes that are no Kafka response.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let mut parts = VecDeque::from([Bytes::copy_from_slice(&len), bytes]);
+        parts.retain(|part| !part.is_empty());
+        Self(parts)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
@@ -52,7 +60,8 @@ impl Frame {
                 self.0.pop_front();
             }
         }
-        Ok(())
+        // TLS may hold back what it has encrypted.
+        socket.flush().await
     }
 }
 

@@ -17,6 +17,7 @@ use super::configs::{BROKER, BROKER_LOGGER, TOPIC, check_broker_id};
 use super::text;
 use crate::broker_settings::{BrokerSettings, dynamic};
 use crate::config::BrokerConfig;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topic_config::{self, Definition, TopicConfigs};
 use crate::topics::{Refusal, check_name};
@@ -39,7 +40,7 @@ struct Changes<'a> {
 
 pub(super) async fn alter_configs(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
@@ -61,7 +62,14 @@ pub(super) async fn alter_configs(
             Err(refusal) => Err(refusal),
             Ok(changes) => {
                 let (kind, name) = (resource.resource_type, resource.resource_name.as_str());
-                alter(shared, kind, name, &changes, request.validate_only).await
+                alter(
+                    shared,
+                    caller,
+                    (kind, name),
+                    &changes,
+                    request.validate_only,
+                )
+                .await
             }
         };
         let (error_code, message) = answer(outcome);
@@ -78,7 +86,7 @@ pub(super) async fn alter_configs(
 
 pub(super) async fn incremental_alter_configs(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
@@ -103,7 +111,14 @@ pub(super) async fn incremental_alter_configs(
             Err(refusal) => Err(refusal),
             Ok(changes) => {
                 let (kind, name) = (resource.resource_type, resource.resource_name.as_str());
-                alter(shared, kind, name, &changes, request.validate_only).await
+                alter(
+                    shared,
+                    caller,
+                    (kind, name),
+                    &changes,
+                    request.validate_only,
+                )
+                .await
             }
         };
         let (error_code, message) = answer(outcome);
@@ -164,12 +179,19 @@ fn changes<'a>(
 
 async fn alter(
     shared: &Arc<Shared>,
-    kind: i8,
-    name: &str,
+    caller: &Caller,
+    (kind, name): (i8, &str),
     changes: &Changes<'_>,
     validate_only: bool,
 ) -> Result<(), Refusal> {
     let config = &shared.config;
+    let guarded = match kind {
+        TOPIC => Resource::Topic(name),
+        _ => Resource::Cluster,
+    };
+    shared
+        .check(caller, Operation::AlterConfigs, guarded)
+        .map_err(|error| (error, "these settings are not yours to alter".to_owned()))?;
     match kind {
         TOPIC => {
             if name.is_empty() {

@@ -15,8 +15,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::metadata::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::text;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topics::check_name;
 
@@ -67,23 +67,31 @@ pub(super) async fn describe_cluster(
                 .with_port(caller.port)
                 .with_rack(None),
         ]);
+    let cluster = Resource::Cluster;
     match request.include_cluster_authorized_operations {
-        true => response.with_cluster_authorized_operations(CLUSTER_OPERATIONS),
+        true => response.with_cluster_authorized_operations(
+            match shared.may(caller, Operation::Describe, cluster) {
+                true => shared.operations(caller, cluster),
+                false => 0,
+            },
+        ),
         false => response,
     }
 }
 
 pub(super) async fn describe_topic_partitions(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
+    let check = |name: &str| shared.check(caller, Operation::Describe, Resource::Topic(name));
     let mut names: BTreeSet<TopicName> = match request.topics.is_empty() {
         true => shared
             .topics
             .all()
             .iter()
+            .filter(|topic| check(&topic.name).is_ok())
             .map(|topic| topic.name.clone())
             .collect(),
         false => request.topics.into_iter().map(|topic| topic.name).collect(),
@@ -107,15 +115,22 @@ pub(super) async fn describe_topic_partitions(
         }
         let described =
             DescribeTopicPartitionsResponseTopic::default().with_name(Some(name.clone()));
-        let Some(topic) = shared.topics.by_name(&name) else {
-            let error = match check_name(&name) {
-                Err((error, _)) => error,
-                Ok(()) => ResponseError::UnknownTopicOrPartition,
-            };
-            response
-                .topics
-                .push(described.with_error_code(error.code()));
-            continue;
+        let found = check(&name).and_then(|()| {
+            shared.topics.by_name(&name).ok_or_else(|| {
+                let checked = check_name(&name);
+                checked.map_or_else(
+                    |(error, _)| error,
+                    |()| ResponseError::UnknownTopicOrPartition,
+                )
+            })
+        });
+        let topic = match found {
+            Ok(topic) => topic,
+            Err(error) => {
+                let described = described.with_error_code(error.code());
+                response.topics.push(described);
+                continue;
+            }
         };
         let node = BrokerId(shared.config.node_id);
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
@@ -137,7 +152,9 @@ pub(super) async fn describe_topic_partitions(
             described
                 .with_topic_id(topic.id)
                 .with_partitions(partitions)
-                .with_topic_authorized_operations(TOPIC_OPERATIONS),
+                .with_topic_authorized_operations(
+                    shared.operations(caller, Resource::Topic(&topic.name)),
+                ),
         );
         if until < count {
             response.next_cursor = Some(cursor(name, until));
@@ -155,8 +172,8 @@ fn cursor(topic: TopicName, partition: i32) -> Cursor {
 
 /// There are no quotas: whoever asks for those of a known kind of entity gets none.
 pub(super) async fn describe_client_quotas(
-    _shared: &Arc<Shared>,
-    _caller: &Caller,
+    shared: &Arc<Shared>,
+    caller: &Caller,
     _version: i16,
     request: DescribeClientQuotasRequest,
 ) -> DescribeClientQuotasResponse {
@@ -168,6 +185,10 @@ pub(super) async fn describe_client_quotas(
             .with_error_message(text(why))
             .with_entries(None)
     };
+    let cluster = Resource::Cluster;
+    if let Err(error) = shared.check(caller, Operation::DescribeConfigs, cluster) {
+        return refuse(error, "the quotas are not yours to see".to_owned());
+    }
     let mut seen = BTreeSet::new();
     for component in &request.components {
         let entity = component.entity_type.as_str();

@@ -13,6 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::{broker_configs, text};
 use crate::broker_settings::{BrokerSettings, Source};
 use crate::config::BrokerConfig;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topic_config::{self, Definition, TopicConfigs};
 use crate::topics::{Refusal, check_name};
@@ -36,7 +37,7 @@ pub(super) fn check_broker_id(config: &BrokerConfig, name: &str) -> Result<(), R
 
 pub(super) async fn describe_configs(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
@@ -47,7 +48,7 @@ pub(super) async fn describe_configs(
             let result = DescribeConfigsResult::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name.clone());
-            match describe(shared, resource) {
+            match describe(shared, caller, resource) {
                 Ok(mut configs) => {
                     for config in &mut configs {
                         if !request.include_synonyms {
@@ -70,9 +71,17 @@ pub(super) async fn describe_configs(
 
 fn describe(
     shared: &Shared,
+    caller: &Caller,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let name = resource.resource_name.as_str();
+    let guarded = match resource.resource_type {
+        TOPIC => Resource::Topic(name),
+        _ => Resource::Cluster,
+    };
+    shared
+        .check(caller, Operation::DescribeConfigs, guarded)
+        .map_err(|error| (error, "these settings are not yours to see".to_owned()))?;
     let mut configs = match resource.resource_type {
         TOPIC => {
             check_name(name)?;

@@ -11,26 +11,32 @@ use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 
 use super::code;
 use crate::log::{LEADER_EPOCH, Partition};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 
 pub(super) async fn offset_for_leader_epoch(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
+    // Brokers may ask for any topic.
+    let is_broker = shared.may(caller, Operation::ClusterAction, Resource::Cluster);
     let topics = request
         .topics
         .into_iter()
         .map(|topic| {
+            let allowed = match is_broker {
+                true => Ok(()),
+                false => shared.check(caller, Operation::Describe, Resource::Topic(&topic.topic)),
+            };
             let partitions = topic
                 .partitions
                 .iter()
                 .map(|asked| {
-                    let outcome = shared
-                        .topics
-                        .partition(&topic.topic, asked.partition)
-                        .ok_or(ResponseError::UnknownTopicOrPartition)
+                    let found = shared.topics.partition(&topic.topic, asked.partition);
+                    let outcome = allowed
+                        .and_then(|()| found.ok_or(ResponseError::UnknownTopicOrPartition))
                         .and_then(|partition| end_of(&partition, asked));
                     let (epoch, offset) = outcome.unwrap_or((-1, -1));
                     EpochEndOffset::default()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{
     AbortedTransaction, FetchableTopicResponse, PartitionData,
 };
@@ -16,7 +16,8 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use tokio::time::Instant;
 
 use crate::log::{Aborted, Partition, Waiter};
-use crate::shared::Shared;
+use crate::security::{Operation, Resource};
+use crate::shared::{Caller, Shared};
 use crate::topics::Topic;
 
 /// Since this version topics are named by their id.
@@ -34,6 +35,7 @@ type Found = Result<Arc<Partition>, ResponseError>;
 
 pub(super) async fn fetch(
     shared: &Arc<Shared>,
+    caller: &Caller,
     version: i16,
     request: FetchRequest,
 ) -> (FetchResponse, Vec<Bytes>) {
@@ -49,16 +51,7 @@ pub(super) async fn fetch(
         .topics
         .iter()
         .map(|asked| {
-            let topic = match version >= TOPIC_ID_SINCE {
-                true => shared
-                    .topics
-                    .by_id(asked.topic_id)
-                    .ok_or(ResponseError::UnknownTopicId),
-                false => shared
-                    .topics
-                    .by_name(&asked.topic)
-                    .ok_or(ResponseError::UnknownTopicOrPartition),
-            };
+            let topic = find_topic(shared, caller, version, asked);
             asked
                 .partitions
                 .iter()
@@ -114,6 +107,24 @@ pub(super) async fn fetch(
             }
         }
     }
+}
+
+/// The topic, when it is there and the caller may read it.
+fn find_topic(
+    shared: &Shared,
+    caller: &Caller,
+    version: i16,
+    asked: &FetchTopic,
+) -> Result<Arc<Topic>, ResponseError> {
+    let may = |name: &str| shared.check(caller, Operation::Read, Resource::Topic(name));
+    if version >= TOPIC_ID_SINCE {
+        let topic = shared.topics.by_id(asked.topic_id);
+        let topic = topic.ok_or(ResponseError::UnknownTopicId)?;
+        return may(&topic.name).map(|()| topic);
+    }
+    may(&asked.topic)?;
+    let topic = shared.topics.by_name(&asked.topic);
+    topic.ok_or(ResponseError::UnknownTopicOrPartition)
 }
 
 fn find(topic: Result<Arc<Topic>, ResponseError>, asked: &FetchPartition) -> Found {

@@ -19,27 +19,30 @@ use kafka_protocol::protocol::StrBytes;
 use super::groups::check_group;
 use super::{code, text};
 use crate::group::{GroupPhase, GroupView};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 
 /// The one type of group here; the others are those of KIP-848 and KIP-932.
 const CLASSIC: &str = "classic";
-/// Operations allowed on a group as bits of Kafka's `AclOperation` codes: read, delete,
-/// describe, and since Kafka 4 describe and alter configs.
-const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
+/// Stands for operations that are not told.
+const OMITTED: i32 = i32::MIN;
 
 pub(super) async fn list_groups(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: ListGroupsRequest,
 ) -> ListGroupsResponse {
     let wanted = |filter: &[StrBytes], value: &str| {
         filter.is_empty() || filter.iter().any(|asked| asked.eq_ignore_ascii_case(value))
     };
+    // Who may not describe the cluster sees the groups that it may describe.
+    let all = shared.may(caller, Operation::Describe, Resource::Cluster);
     let groups = shared
         .coordinator
         .views()
         .into_iter()
+        .filter(|group| all || shared.may(caller, Operation::Describe, Resource::Group(&group.id)))
         .filter(|group| wanted(&request.states_filter, group.phase.name()))
         .filter(|_| wanted(&request.types_filter, CLASSIC))
         .map(|group| {
@@ -62,7 +65,7 @@ pub(super) async fn list_groups(
 
 pub(super) async fn describe_groups(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
@@ -70,14 +73,21 @@ pub(super) async fn describe_groups(
         .groups
         .into_iter()
         .map(|id| {
+            let resource = Resource::Group(&id);
+            if let Err(error) = shared.check(caller, Operation::Describe, resource) {
+                return DescribedGroup::default()
+                    .with_group_id(id)
+                    .with_error_code(error.code());
+            }
+            let operations = match request.include_authorized_operations {
+                true => shared.operations(caller, resource),
+                false => OMITTED,
+            };
             let described = match shared.coordinator.view(&id.0) {
                 Some(group) => described(group, version),
                 None => absent(id, version),
             };
-            match request.include_authorized_operations {
-                true => described.with_authorized_operations(GROUP_OPERATIONS),
-                false => described,
-            }
+            described.with_authorized_operations(operations)
         })
         .collect();
     DescribeGroupsResponse::default().with_groups(groups)
@@ -120,13 +130,16 @@ fn described(group: GroupView, version: i16) -> DescribedGroup {
 
 pub(super) async fn delete_groups(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
     for id in request.groups_names {
-        let outcome = shared.coordinator.delete(&id.0).await;
+        let outcome = match shared.check(caller, Operation::Delete, Resource::Group(&id)) {
+            Ok(()) => shared.coordinator.delete(&id.0).await,
+            Err(error) => Err(error),
+        };
         if outcome.is_ok() {
             tracing::info!(group = %id.as_str(), "group deleted");
         }
@@ -141,34 +154,47 @@ pub(super) async fn delete_groups(
 
 pub(super) async fn offset_delete(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
-    if let Err(error) = check_group(&request.group_id) {
+    if let Err(error) = check_group(shared, caller, Operation::Delete, &request.group_id) {
         return OffsetDeleteResponse::default().with_error_code(error.code());
     }
+    // Asked once, so that what is deleted and what is answered cannot differ.
+    let readable: Vec<Result<(), ResponseError>> = request
+        .topics
+        .iter()
+        .map(|topic| shared.check(caller, Operation::Read, Resource::Topic(&topic.name)))
+        .collect();
     let asked: Vec<(String, Vec<i32>)> = request
         .topics
         .iter()
-        .map(|topic| {
+        .zip(&readable)
+        .filter(|(_, readable)| readable.is_ok())
+        .map(|(topic, _)| {
             let partitions = topic.partitions.iter().map(|asked| asked.partition_index);
             (topic.name.to_string(), partitions.collect())
         })
         .collect();
-    let outcomes = shared
-        .coordinator
-        .delete_offsets(&request.group_id.0, &asked)
-        .await;
-    let outcomes = match outcomes {
-        Ok(outcomes) => outcomes,
+    let outcomes = match asked.is_empty() && !readable.is_empty() {
+        true => Ok(Vec::new()),
+        false => {
+            let group = &request.group_id.0;
+            shared.coordinator.delete_offsets(group, &asked).await
+        }
+    };
+    let mut outcomes = match outcomes {
+        Ok(outcomes) => outcomes.into_iter(),
         Err(error) => return OffsetDeleteResponse::default().with_error_code(error.code()),
     };
+    let unknown = Err(ResponseError::UnknownTopicOrPartition);
     let topics = request
         .topics
         .into_iter()
-        .zip(outcomes)
-        .map(|(topic, outcome)| {
+        .zip(readable)
+        .map(|(topic, readable)| {
+            let outcome = readable.and_then(|()| outcomes.next().unwrap_or(unknown));
             let partitions = topic
                 .partitions
                 .iter()
@@ -176,7 +202,7 @@ pub(super) async fn offset_delete(
                     let index = asked.partition_index;
                     let outcome = match shared.topics.partition(&topic.name, index) {
                         Some(_) => outcome,
-                        None => Err(ResponseError::UnknownTopicOrPartition),
+                        None => readable.and(unknown),
                     };
                     OffsetDeleteResponsePartition::default()
                         .with_partition_index(index)

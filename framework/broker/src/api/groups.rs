@@ -16,6 +16,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{code, text};
 use crate::group::{Claim, JoinReply, JoinRequest, LeaveRequest, SyncReply, SyncRequest};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 
 const GROUP: i8 = 0;
@@ -38,12 +39,23 @@ pub(super) async fn find_coordinator(
         )),
         _ => Err((ResponseError::InvalidRequest, "the key type is unknown")),
     };
+    let outcome_of = |key: &str| {
+        outcome?;
+        let resource = match request.key_type {
+            GROUP => Resource::Group(key),
+            _ => Resource::TransactionalId(key),
+        };
+        shared
+            .check(caller, Operation::Describe, resource)
+            .map_err(|error| (error, "access is denied"))
+    };
     let node = BrokerId(shared.config.node_id);
     if version >= 4 {
         let coordinators = request
             .coordinator_keys
             .into_iter()
             .map(|key| {
+                let outcome = outcome_of(&key);
                 let coordinator = Coordinator::default().with_key(key);
                 match outcome {
                     Ok(()) => coordinator
@@ -60,7 +72,7 @@ pub(super) async fn find_coordinator(
             .collect();
         return FindCoordinatorResponse::default().with_coordinators(coordinators);
     }
-    match outcome {
+    match outcome_of(&request.key) {
         Ok(()) => FindCoordinatorResponse::default()
             .with_node_id(node)
             .with_host(caller.host.clone())
@@ -73,7 +85,14 @@ pub(super) async fn find_coordinator(
     }
 }
 
-pub(super) fn check_group(group: &GroupId) -> Result<(), ResponseError> {
+/// Whether there can be such a group, and the caller may do this to it.
+pub(super) fn check_group(
+    shared: &Shared,
+    caller: &Caller,
+    operation: Operation,
+    group: &GroupId,
+) -> Result<(), ResponseError> {
+    shared.check(caller, operation, Resource::Group(group))?;
     match group.is_empty() {
         true => Err(ResponseError::InvalidGroupId),
         false => Ok(()),
@@ -91,10 +110,12 @@ pub(super) async fn join_group(
     let config = &shared.config;
     let allowed = config.group_min_session_timeout..=config.group_max_session_timeout;
     let checked =
-        check_group(&request.group_id).and_then(|()| match allowed.contains(&session_timeout) {
-            true => Ok(()),
-            false => Err(ResponseError::InvalidSessionTimeout),
-        });
+        check_group(shared, caller, Operation::Read, &request.group_id).and_then(
+            |()| match allowed.contains(&session_timeout) {
+                true => Ok(()),
+                false => Err(ResponseError::InvalidSessionTimeout),
+            },
+        );
     let reply = match checked {
         Err(error) => JoinReply::error(request.member_id, error),
         Ok(()) => {
@@ -103,7 +124,8 @@ pub(super) async fn join_group(
                 member_id: request.member_id,
                 instance_id: request.group_instance_id,
                 client_id: caller.client_id.clone(),
-                client_host: caller.client_host.clone(),
+                // As Kafka writes it: behind the name, which is left out.
+                client_host: StrBytes::from_string(format!("/{}", caller.peer_host)),
                 session_timeout,
                 // Version 0 has no rebalance time-out and means the session's.
                 rebalance_timeout: match request.rebalance_timeout_ms {
@@ -153,11 +175,12 @@ pub(super) async fn join_group(
 
 pub(super) async fn sync_group(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: SyncGroupRequest,
 ) -> SyncGroupResponse {
-    let outcome: Result<SyncReply, ResponseError> = match check_group(&request.group_id) {
+    let checked = check_group(shared, caller, Operation::Read, &request.group_id);
+    let outcome: Result<SyncReply, ResponseError> = match checked {
         Err(error) => Err(error),
         Ok(()) => {
             let sync = SyncRequest {
@@ -189,7 +212,7 @@ pub(super) async fn sync_group(
 
 pub(super) async fn heartbeat(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: HeartbeatRequest,
 ) -> HeartbeatResponse {
@@ -197,7 +220,8 @@ pub(super) async fn heartbeat(
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let outcome = check_group(&request.group_id).and_then(|()| {
+    let checked = check_group(shared, caller, Operation::Read, &request.group_id);
+    let outcome = checked.and_then(|()| {
         shared
             .coordinator
             .heartbeat(&request.group_id.0, claim, request.generation_id)
@@ -207,12 +231,12 @@ pub(super) async fn heartbeat(
 
 pub(super) async fn leave_group(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: LeaveGroupRequest,
 ) -> LeaveGroupResponse {
     let group = &request.group_id;
-    if let Err(error) = check_group(group) {
+    if let Err(error) = check_group(shared, caller, Operation::Read, group) {
         return LeaveGroupResponse::default().with_error_code(error.code());
     }
     if version < 3 {

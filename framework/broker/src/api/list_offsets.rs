@@ -11,6 +11,7 @@ use kafka_protocol::messages::list_offsets_response::{
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use crate::log::{LEADER_EPOCH, Partition, TimedOffset};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 
 const READ_COMMITTED: i8 = 1;
@@ -22,7 +23,7 @@ const LATEST_TIERED: i64 = -5;
 
 pub(super) async fn list_offsets(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
@@ -31,6 +32,7 @@ pub(super) async fn list_offsets(
         .topics
         .into_iter()
         .map(|topic| {
+            let allowed = shared.check(caller, Operation::Describe, Resource::Topic(&topic.name));
             let found = shared.topics.by_name(&topic.name);
             let mut seen = HashSet::new();
             let twice: HashSet<i32> = topic
@@ -45,10 +47,13 @@ pub(super) async fn list_offsets(
                 .map(|asked| {
                     let outcome = match twice.contains(&asked.partition_index) {
                         true => Err(ResponseError::InvalidRequest),
-                        false => found
-                            .as_ref()
-                            .and_then(|topic| topic.partition(asked.partition_index))
-                            .ok_or(ResponseError::UnknownTopicOrPartition)
+                        false => allowed
+                            .and(
+                                found
+                                    .as_ref()
+                                    .and_then(|topic| topic.partition(asked.partition_index))
+                                    .ok_or(ResponseError::UnknownTopicOrPartition),
+                            )
                             .and_then(|partition| look_up(partition, asked, version, committed)),
                     };
                     answer(asked, outcome, version)

@@ -14,14 +14,23 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 
 pub(super) async fn describe_log_dirs(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: DescribeLogDirsRequest,
 ) -> DescribeLogDirsResponse {
+    if let Err(error) = shared.check(caller, Operation::Describe, Resource::Cluster) {
+        let refused = DescribeLogDirsResponse::default();
+        // Before version 3 there is no place for an error.
+        return match version {
+            3.. => refused.with_error_code(error.code()),
+            _ => refused,
+        };
+    }
     // Asked for by name, or all of them; what is not here is left out of the answer.
     let asked: BTreeMap<TopicName, Option<Vec<i32>>> = match request.topics {
         Some(topics) => topics

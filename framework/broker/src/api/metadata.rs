@@ -10,17 +10,10 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topic_config::TopicConfigs;
 use crate::topics::{NewTopic, Topic, check_name};
-
-/// Operations allowed on a topic as bits of Kafka's `AclOperation` codes: read, write,
-/// create, delete, alter, describe, describe configs, alter configs. Without access
-/// control everything is allowed.
-pub(super) const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
-/// On the cluster: create, alter, describe, cluster action, describe and alter configs,
-/// idempotent write.
-pub(super) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
 pub(super) async fn metadata(
     shared: &Arc<Shared>,
@@ -30,7 +23,14 @@ pub(super) async fn metadata(
 ) -> MetadataResponse {
     let node = BrokerId(shared.config.node_id);
     let with_operations = request.include_topic_authorized_operations;
-    let describe = |topic: &Topic| describe(topic, node, with_operations);
+    let describe = |topic: &Topic| {
+        let mut described = describe(topic, node);
+        if with_operations {
+            described.topic_authorized_operations =
+                shared.operations(caller, Resource::Topic(&topic.name));
+        }
+        described
+    };
     // In version 0 an empty list asks for all topics, later it asks for none.
     let asked = match request.topics {
         Some(topics) if version > 0 || !topics.is_empty() => Some(topics),
@@ -41,13 +41,14 @@ pub(super) async fn metadata(
             .topics
             .all()
             .iter()
+            .filter(|topic| shared.may(caller, Operation::Describe, Resource::Topic(&topic.name)))
             .map(|topic| describe(topic))
             .collect(),
         Some(asked) => {
             let create = request.allow_auto_topic_creation && shared.config.auto_create_topics;
             let mut topics = Vec::with_capacity(asked.len());
             for wanted in asked {
-                topics.push(match find(shared, &wanted, create).await {
+                topics.push(match find(shared, caller, &wanted, create).await {
                     Ok(topic) => describe(&topic),
                     Err(error) => MetadataResponseTopic::default()
                         .with_error_code(error.code())
@@ -72,28 +73,42 @@ pub(super) async fn metadata(
         .with_controller_id(node)
         .with_topics(topics);
     if request.include_cluster_authorized_operations {
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+        let cluster = Resource::Cluster;
+        response.cluster_authorized_operations =
+            match shared.may(caller, Operation::Describe, cluster) {
+                true => shared.operations(caller, cluster),
+                false => 0,
+            };
     }
     response
 }
 
 async fn find(
     shared: &Arc<Shared>,
+    caller: &Caller,
     wanted: &MetadataRequestTopic,
     create: bool,
 ) -> Result<Arc<Topic>, ResponseError> {
-    let Some(name) = &wanted.name else {
-        return shared
-            .topics
-            .by_id(wanted.topic_id)
-            .ok_or(ResponseError::UnknownTopicId);
+    let may_describe = |name: &str| {
+        let topic = Resource::Topic(name);
+        shared.check(caller, Operation::Describe, topic)
     };
+    let Some(name) = &wanted.name else {
+        let topic = shared.topics.by_id(wanted.topic_id);
+        let topic = topic.ok_or(ResponseError::UnknownTopicId)?;
+        // An id is no secret, its name is; so says Kafka, and answers with the id alone.
+        return may_describe(&topic.name).map(|()| topic);
+    };
+    may_describe(name)?;
     if let Some(topic) = shared.topics.by_name(name) {
         return Ok(topic);
     }
     check_name(name).map_err(|(error, _)| error)?;
     if !create {
         return Err(ResponseError::UnknownTopicOrPartition);
+    }
+    if !shared.may(caller, Operation::Create, Resource::Cluster) {
+        shared.check(caller, Operation::Create, Resource::Topic(name))?;
     }
     let new = NewTopic {
         name: name.to_string(),
@@ -110,7 +125,7 @@ async fn find(
     }
 }
 
-fn describe(topic: &Topic, node: BrokerId, with_operations: bool) -> MetadataResponseTopic {
+fn describe(topic: &Topic, node: BrokerId) -> MetadataResponseTopic {
     let partitions = (0..)
         .zip(&topic.partitions)
         .map(|(index, _)| {
@@ -122,12 +137,8 @@ fn describe(topic: &Topic, node: BrokerId, with_operations: bool) -> MetadataRes
                 .with_isr_nodes(vec![node])
         })
         .collect();
-    let mut described = MetadataResponseTopic::default()
+    MetadataResponseTopic::default()
         .with_name(Some(topic.name.clone()))
         .with_topic_id(topic.id)
-        .with_partitions(partitions);
-    if with_operations {
-        described.topic_authorized_operations = TOPIC_OPERATIONS;
-    }
-    described
+        .with_partitions(partitions)
 }

@@ -1,6 +1,7 @@
 //! The APIs of the wire protocol: which versions there are, and from a request's bytes to
 //! its response's bytes. One module for each resource.
 
+mod acls;
 mod alter_configs;
 mod broker_configs;
 mod cluster;
@@ -16,6 +17,8 @@ mod offsets;
 mod partitions;
 mod produce;
 mod producers;
+mod sasl;
+mod scram_users;
 mod shape;
 mod topics;
 mod transaction_admin;
@@ -42,8 +45,13 @@ use kafka_protocol::messages::{
     OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
     TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
+use kafka_protocol::messages::{
+    AlterUserScramCredentialsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
+    DescribeUserScramCredentialsRequest, SaslAuthenticateRequest, SaslHandshakeRequest,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
+use crate::security::has_rule;
 use crate::shared::{Caller, Shared};
 use crate::wire::{self, Frame};
 
@@ -73,6 +81,13 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::WriteTxnMarkers, 1, 1),
     (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::SaslHandshake, 0, 1),
+    (ApiKey::SaslAuthenticate, 0, 2),
+    (ApiKey::DescribeAcls, 1, 3),
+    (ApiKey::CreateAcls, 1, 3),
+    (ApiKey::DeleteAcls, 1, 3),
+    (ApiKey::DescribeUserScramCredentials, 0, 0),
+    (ApiKey::AlterUserScramCredentials, 0, 0),
     (ApiKey::DescribeGroups, 0, 6),
     (ApiKey::ListGroups, 0, 5),
     (ApiKey::OffsetForLeaderEpoch, 2, 4),
@@ -114,6 +129,8 @@ pub(crate) enum Outcome {
 /// Why a connection is closed.
 pub(crate) type Refused = String;
 
+pub(crate) use sasl::{Session, Step};
+
 /// Answers one request; `Err` closes the connection, as Kafka does with what it cannot read.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
@@ -125,6 +142,9 @@ pub(crate) async fn answer(
         (head, None) => return unsupported(&head),
     };
     shared.metrics.request(head.api_key);
+    if shared.authorizer.is_some() && !has_rule(key) {
+        return Err(format!("{key:?} has no rule of access and is closed"));
+    }
     let header = decode(|| {
         kafka_protocol::protocol::decode_request_header_from_buffer(&mut frame)
             .map_err(|error| error.to_string())
@@ -146,11 +166,11 @@ pub(crate) async fn answer(
     match key {
         ApiKey::Produce => {
             let request: ProduceRequest = body(&mut frame, version)?;
-            produce::produce(shared, head, request).await
+            produce::produce(shared, caller, head, request).await
         }
         ApiKey::Fetch => {
             let request: FetchRequest = body(&mut frame, version)?;
-            let (response, records) = fetch::fetch(shared, version, request).await;
+            let (response, records) = fetch::fetch(shared, caller, version, request).await;
             wire::encode(&response, head.correlation_id, version, records).map(Outcome::Reply)
         }
         ApiKey::ApiVersions => {
@@ -170,6 +190,19 @@ pub(crate) async fn answer(
         ApiKey::LeaveGroup => reply!(LeaveGroupRequest, groups::leave_group),
         ApiKey::OffsetCommit => reply!(OffsetCommitRequest, offsets::offset_commit),
         ApiKey::OffsetFetch => reply!(OffsetFetchRequest, offsets::offset_fetch),
+        ApiKey::SaslHandshake => reply!(SaslHandshakeRequest, sasl::needless_handshake),
+        ApiKey::SaslAuthenticate => reply!(SaslAuthenticateRequest, sasl::needless_authenticate),
+        ApiKey::DescribeAcls => reply!(DescribeAclsRequest, acls::describe_acls),
+        ApiKey::CreateAcls => reply!(CreateAclsRequest, acls::create_acls),
+        ApiKey::DeleteAcls => reply!(DeleteAclsRequest, acls::delete_acls),
+        ApiKey::DescribeUserScramCredentials => reply!(
+            DescribeUserScramCredentialsRequest,
+            scram_users::describe_user_scram_credentials
+        ),
+        ApiKey::AlterUserScramCredentials => reply!(
+            AlterUserScramCredentialsRequest,
+            scram_users::alter_user_scram_credentials
+        ),
         ApiKey::DescribeGroups => reply!(DescribeGroupsRequest, group_admin::describe_groups),
         ApiKey::ListGroups => reply!(ListGroupsRequest, group_admin::list_groups),
         ApiKey::DeleteGroups => reply!(DeleteGroupsRequest, group_admin::delete_groups),

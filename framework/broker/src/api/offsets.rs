@@ -20,6 +20,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::{code, text};
 use crate::group::{Claim, Committed};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
 
@@ -28,7 +29,7 @@ const NOT_FOUND_SINCE: i16 = 9;
 
 pub(super) async fn offset_commit(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: OffsetCommitRequest,
 ) -> OffsetCommitResponse {
@@ -38,17 +39,22 @@ pub(super) async fn offset_commit(
         instance_id: request.group_instance_id.as_ref(),
     };
     let generation = request.generation_id_or_member_epoch;
-    let checked = shared.coordinator.check_commit(&group.0, claim, generation);
-    let allowed = checked.map_err(|error| match error {
-        ResponseError::GroupIdNotFound if version < NOT_FOUND_SINCE => {
-            ResponseError::IllegalGeneration
-        }
-        other => other,
+    let permitted = shared.check(caller, Operation::Read, Resource::Group(group));
+    let allowed = permitted.and_then(|()| {
+        let checked = shared.coordinator.check_commit(&group.0, claim, generation);
+        checked.map_err(|error| match error {
+            ResponseError::GroupIdNotFound if version < NOT_FOUND_SINCE => {
+                ResponseError::IllegalGeneration
+            }
+            other => other,
+        })
     });
     let now = now_ms();
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
+        let readable = shared.check(caller, Operation::Read, Resource::Topic(&topic.name));
+        let allowed = permitted.and(readable).and(allowed);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let metadata = asked.committed_metadata.unwrap_or_default();
@@ -95,20 +101,27 @@ pub(super) async fn offset_commit(
 
 pub(super) async fn offset_fetch(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
     let stable = request.require_stable;
+    let may_describe =
+        |group: &str| shared.check(caller, Operation::Describe, Resource::Group(group));
     if version >= 8 {
         let groups = request
             .groups
             .into_iter()
             .map(|asked| {
-                let topics = committed(shared, &asked.group_id, asked.topics, stable);
+                let outcome = may_describe(&asked.group_id);
+                let topics = match outcome {
+                    Ok(()) => committed(shared, caller, &asked.group_id, asked.topics, stable),
+                    Err(_) => Vec::new(),
+                };
                 OffsetFetchResponseGroup::default()
                     .with_group_id(asked.group_id)
                     .with_topics(topics)
+                    .with_error_code(code(&outcome))
             })
             .collect();
         return OffsetFetchResponse::default().with_groups(groups);
@@ -123,7 +136,22 @@ pub(super) async fn offset_fetch(
             })
             .collect()
     });
-    let topics = committed(shared, &request.group_id, asked, stable)
+    let refused = may_describe(&request.group_id).err();
+    if let Some(error) = refused.filter(|_| version >= 2) {
+        return OffsetFetchResponse::default().with_error_code(error.code());
+    }
+    let mut topics = committed(shared, caller, &request.group_id, asked, stable);
+    if let Some(error) = refused {
+        // Before version 2 the group's error stands at each partition, and nothing else.
+        for partition in topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            *partition = OffsetFetchResponsePartitions::default()
+                .with_partition_index(partition.partition_index)
+                .with_committed_offset(-1)
+                .with_metadata(Some(StrBytes::default()))
+                .with_error_code(error.code());
+        }
+    }
+    let topics = topics
         .into_iter()
         .map(|topic| {
             let partitions = topic
@@ -150,6 +178,7 @@ pub(super) async fn offset_fetch(
 /// about to change.
 fn committed(
     shared: &Shared,
+    caller: &Caller,
     group: &GroupId,
     asked: Option<Vec<OffsetFetchRequestTopics>>,
     stable: bool,
@@ -174,16 +203,23 @@ fn committed(
                 .with_metadata(Some(StrBytes::default())),
         }
     };
+    let allowed = |topic: &str| shared.check(caller, Operation::Describe, Resource::Topic(topic));
     if let Some(asked) = asked {
         return asked
             .into_iter()
             .map(|topic| {
+                let allowed = allowed(&topic.name);
                 let partitions = topic
                     .partition_indexes
                     .iter()
                     .map(|index| {
-                        let found = shared.offsets.get(group, &topic.name, *index);
-                        answer(&topic.name, *index, found)
+                        let found = || shared.offsets.get(group, &topic.name, *index);
+                        match allowed {
+                            Ok(()) => answer(&topic.name, *index, found()),
+                            Err(error) => {
+                                answer(&topic.name, *index, None).with_error_code(error.code())
+                            }
+                        }
                     })
                     .collect();
                 OffsetFetchResponseTopics::default()
@@ -193,7 +229,8 @@ fn committed(
             .collect();
     }
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
-    for ((name, index), committed) in shared.offsets.all(group) {
+    let visible = shared.offsets.all(group).into_iter();
+    for ((name, index), committed) in visible.filter(|((name, _), _)| allowed(name).is_ok()) {
         let partition = answer(&name, index, Some(committed));
         match topics.last_mut() {
             Some(last) if last.name.as_str() == name => last.partitions.push(partition),

@@ -19,6 +19,7 @@ use kafka_protocol::messages::{
 };
 
 use super::text;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topics::{MorePartitions, Refusal};
 
@@ -27,7 +28,7 @@ const ELECTIONS: std::ops::RangeInclusive<i8> = 0..=1;
 
 pub(super) async fn create_partitions(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
@@ -52,7 +53,11 @@ pub(super) async fn create_partitions(
             continue;
         }
         let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
-        let outcome = add(shared, topic, request.validate_only).await;
+        let allowed = shared.check(caller, Operation::Alter, Resource::Topic(&topic.name));
+        let outcome = match allowed {
+            Ok(()) => add(shared, topic, request.validate_only).await,
+            Err(error) => Err((error, "the topic is not yours to alter".to_owned())),
+        };
         results.push(match outcome {
             Ok(()) => result,
             Err((error, why)) => result
@@ -88,6 +93,14 @@ async fn add(
     Ok(())
 }
 
+/// Whether the caller may see or change where partitions are.
+fn check_placement(shared: &Shared, caller: &Caller, operation: Operation) -> Result<(), Refusal> {
+    let why = "the placement of partitions is not yours";
+    shared
+        .check(caller, operation, Resource::Cluster)
+        .map_err(|error| (error, why.to_owned()))
+}
+
 fn unknown(topic: &str, partition: i32) -> Refusal {
     (
         ResponseError::UnknownTopicOrPartition,
@@ -97,19 +110,22 @@ fn unknown(topic: &str, partition: i32) -> Refusal {
 
 pub(super) async fn elect_leaders(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: ElectLeadersRequest,
 ) -> ElectLeadersResponse {
-    if !ELECTIONS.contains(&request.election_type) {
-        let response = ElectLeadersResponse::default();
-        return match version {
-            1.. => response.with_error_code(ResponseError::InvalidRequest.code()),
-            _ => response,
-        };
+    let allowed = check_placement(shared, caller, Operation::Alter);
+    // The code of the whole answer came with version 1.
+    let response = |error: ResponseError| match version {
+        1.. => ElectLeadersResponse::default().with_error_code(error.code()),
+        _ => ElectLeadersResponse::default(),
+    };
+    if allowed.is_ok() && !ELECTIONS.contains(&request.election_type) {
+        return response(ResponseError::InvalidRequest);
     }
     let results = match request.topic_partitions {
         // Asked for all, Kafka names the topics and leaves out partitions that need nothing.
+        None if allowed.is_err() => Vec::new(),
         None => shared
             .topics
             .all()
@@ -123,12 +139,14 @@ pub(super) async fn elect_leaders(
                     .partitions
                     .iter()
                     .map(|index| {
-                        let (error, why) = match shared.topics.partition(&asked.topic, *index) {
-                            Some(_) => (
+                        let found = shared.topics.partition(&asked.topic, *index);
+                        let (error, why) = match (&allowed, found) {
+                            (Err(refusal), _) => refusal.clone(),
+                            (Ok(()), Some(_)) => (
                                 ResponseError::ElectionNotNeeded,
                                 "this broker leads the partition, as preferred".to_owned(),
                             ),
-                            None => unknown(&asked.topic, *index),
+                            (Ok(()), None) => unknown(&asked.topic, *index),
                         };
                         PartitionResult::default()
                             .with_partition_id(*index)
@@ -142,15 +160,20 @@ pub(super) async fn elect_leaders(
             })
             .collect(),
     };
-    ElectLeadersResponse::default().with_replica_election_results(results)
+    let response = match &allowed {
+        Ok(()) => ElectLeadersResponse::default(),
+        Err((error, _)) => response(*error),
+    };
+    response.with_replica_election_results(results)
 }
 
 pub(super) async fn alter_reassignments(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
+    let allowed = check_placement(shared, caller, Operation::Alter);
     let responses = request
         .topics
         .into_iter()
@@ -162,7 +185,11 @@ pub(super) async fn alter_reassignments(
                     let index = asked.partition_index;
                     let response =
                         ReassignablePartitionResponse::default().with_partition_index(index);
-                    match reassign(shared, &topic.name, asked) {
+                    let outcome = match &allowed {
+                        Ok(()) => reassign(shared, &topic.name, asked),
+                        Err(refusal) => Err(refusal.clone()),
+                    };
+                    match outcome {
                         Ok(()) => response.with_error_message(None),
                         Err((error, why)) => response
                             .with_error_code(error.code())
@@ -175,9 +202,13 @@ pub(super) async fn alter_reassignments(
                 .with_partitions(partitions)
         })
         .collect();
-    let response = AlterPartitionReassignmentsResponse::default()
-        .with_error_message(None)
-        .with_responses(responses);
+    let response = match allowed {
+        Ok(()) => AlterPartitionReassignmentsResponse::default().with_error_message(None),
+        Err((error, why)) => AlterPartitionReassignmentsResponse::default()
+            .with_error_code(error.code())
+            .with_error_message(text(why)),
+    };
+    let response = response.with_responses(responses);
     match version {
         1.. => {
             response.with_allow_replication_factor_change(request.allow_replication_factor_change)
@@ -213,10 +244,16 @@ fn reassign(
 }
 
 pub(super) async fn list_reassignments(
-    _shared: &Arc<Shared>,
-    _caller: &Caller,
+    shared: &Arc<Shared>,
+    caller: &Caller,
     _version: i16,
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
-    ListPartitionReassignmentsResponse::default().with_error_message(None)
+    let response = ListPartitionReassignmentsResponse::default();
+    match check_placement(shared, caller, Operation::Describe) {
+        Ok(()) => response.with_error_message(None),
+        Err((error, why)) => response
+            .with_error_code(error.code())
+            .with_error_message(text(why)),
+    }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::produce_request::TopicProduceData;
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
 use super::{Head, Outcome, Refused, finish, text};
 use crate::log::batch::BatchHeader;
 use crate::log::{Appended, Partition, validate};
-use crate::shared::Shared;
+use crate::security::{Operation, Resource};
+use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
 use crate::topics::Topic;
 use crate::txn::{Known, Producer};
@@ -33,6 +35,7 @@ struct Waiting {
 
 pub(super) async fn produce(
     shared: &Arc<Shared>,
+    caller: &Caller,
     head: Head,
     request: ProduceRequest,
 ) -> Result<Outcome, Refused> {
@@ -43,6 +46,10 @@ pub(super) async fn produce(
             ResponseError::InvalidRequiredAcks,
             Some("acks is -1, 0 or 1"),
         ))
+    } else if let Some(id) = &request.transactional_id
+        && let Err(error) = shared.check(caller, Operation::Write, Resource::TransactionalId(id))
+    {
+        Some((error, None))
     } else if request.transactional_id.is_none() && has_transactional(&request) {
         // As in Kafka, where nobody has rights on an id that is not named.
         Some((
@@ -56,16 +63,7 @@ pub(super) async fn produce(
     let mut responses = Vec::with_capacity(request.topic_data.len());
     let mut failed = None;
     for (topic_at, data) in request.topic_data.into_iter().enumerate() {
-        let topic = match head.version >= TOPIC_ID_SINCE {
-            true => shared
-                .topics
-                .by_id(data.topic_id)
-                .ok_or((ResponseError::UnknownTopicId, None)),
-            false => shared
-                .topics
-                .by_name(&data.name)
-                .ok_or((ResponseError::UnknownTopicOrPartition, None)),
-        };
+        let topic = find(shared, caller, head.version, &data).map_err(|error| (error, None));
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for (partition_at, data) in data.partition_data.into_iter().enumerate() {
             let stored = match general {
@@ -131,6 +129,24 @@ pub(super) async fn produce(
         }
         finish(&response, &head)
     })))
+}
+
+/// The topic, when it is there and the caller may write to it.
+fn find(
+    shared: &Shared,
+    caller: &Caller,
+    version: i16,
+    data: &TopicProduceData,
+) -> Result<Arc<Topic>, ResponseError> {
+    let may = |name: &str| shared.check(caller, Operation::Write, Resource::Topic(name));
+    if version >= TOPIC_ID_SINCE {
+        let topic = shared.topics.by_id(data.topic_id);
+        let topic = topic.ok_or(ResponseError::UnknownTopicId)?;
+        return may(&topic.name).map(|()| topic);
+    }
+    may(&data.name)?;
+    let topic = shared.topics.by_name(&data.name);
+    topic.ok_or(ResponseError::UnknownTopicOrPartition)
 }
 
 /// A client that wants no acknowledgement learns of an error by losing its connection.

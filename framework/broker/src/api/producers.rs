@@ -8,6 +8,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 
 use super::transactions::for_version;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::txn::Producer;
 
@@ -16,11 +17,11 @@ const FENCED_SINCE: i16 = 4;
 
 pub(super) async fn init_producer_id(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
-    match init(shared, &request).await {
+    match init(shared, caller, &request).await {
         Ok(producer) => InitProducerIdResponse::default()
             .with_producer_id(ProducerId(producer.id))
             .with_producer_epoch(producer.epoch),
@@ -31,7 +32,17 @@ pub(super) async fn init_producer_id(
     }
 }
 
-async fn init(shared: &Shared, request: &InitProducerIdRequest) -> Result<Producer, ResponseError> {
+async fn init(
+    shared: &Shared,
+    caller: &Caller,
+    request: &InitProducerIdRequest,
+) -> Result<Producer, ResponseError> {
+    match &request.transactional_id {
+        Some(id) => shared.check(caller, Operation::Write, Resource::TransactionalId(id))?,
+        // Who may write to some topic may do so idempotently (KIP-679).
+        None if shared.may_with_some_topic(caller, Operation::Write) => {}
+        None => shared.check(caller, Operation::IdempotentWrite, Resource::Cluster)?,
+    }
     let given = match (request.producer_id.0, request.producer_epoch) {
         (-1, -1) => None,
         (id @ 0.., epoch @ 0..) => Some(Producer { id, epoch }),

@@ -6,6 +6,7 @@
 //! of Apache Kafka), without allocating; only what is really there is decoded.
 
 mod admin;
+mod security;
 
 use bytes::Buf;
 use kafka_protocol::messages::ApiKey;
@@ -290,7 +291,7 @@ fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::DescribeProducers => DESCRIBE_PRODUCERS,
         ApiKey::DescribeTransactions => DESCRIBE_TRANSACTIONS,
         ApiKey::ListTransactions => LIST_TRANSACTIONS,
-        _ => return admin::shape(key),
+        _ => return admin::shape(key).or_else(|| security::shape(key)),
     })
 }
 

@@ -17,13 +17,14 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::text;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topic_config::{self, TopicConfigs};
 use crate::topics::{NewTopic, Refusal, Topic};
 
 pub(super) async fn create_topics(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
@@ -39,14 +40,26 @@ pub(super) async fn create_topics(
                 ResponseError::InvalidRequest,
                 "the topic is named more than once".to_owned(),
             )),
-            false => create(shared, topic, request.validate_only).await,
+            false => match may_create(shared, caller, topic) {
+                Ok(()) => create(shared, topic, request.validate_only).await,
+                Err(refusal) => Err(refusal),
+            },
         };
-        results.push(creation_result(shared, topic, version, outcome));
+        results.push(creation_result(shared, caller, topic, version, outcome));
     }
     // One answer for a topic, however often it was named.
     let mut seen = std::collections::HashSet::new();
     results.retain(|result: &CreatableTopicResult| seen.insert(result.name.clone()));
     CreateTopicsResponse::default().with_topics(results)
+}
+
+fn may_create(shared: &Shared, caller: &Caller, topic: &CreatableTopic) -> Result<(), Refusal> {
+    if shared.may(caller, Operation::Create, Resource::Cluster) {
+        return Ok(());
+    }
+    shared
+        .check(caller, Operation::Create, Resource::Topic(&topic.name))
+        .map_err(|error| (error, "the topic is not yours to create".to_owned()))
 }
 
 struct Created {
@@ -139,6 +152,7 @@ fn partitions(shared: &Shared, topic: &CreatableTopic) -> Result<i32, Refusal> {
 
 fn creation_result(
     shared: &Shared,
+    caller: &Caller,
     topic: &CreatableTopic,
     version: i16,
     outcome: Result<Created, Refusal>,
@@ -149,6 +163,14 @@ fn creation_result(
             let result = result.with_topic_id(created.id);
             if version < 5 {
                 return result;
+            }
+            let resource = Resource::Topic(&topic.name);
+            if let Err(error) = shared.check(caller, Operation::DescribeConfigs, resource) {
+                return result
+                    .with_topic_config_error_code(error.code())
+                    .with_num_partitions(-1)
+                    .with_replication_factor(-1)
+                    .with_configs(Some(Vec::new()));
             }
             let broker = shared.topics.broker_settings();
             let configs = topic_config::definitions()
@@ -178,7 +200,7 @@ fn creation_result(
 
 pub(super) async fn delete_topics(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: DeleteTopicsRequest,
 ) -> DeleteTopicsResponse {
@@ -193,7 +215,7 @@ pub(super) async fn delete_topics(
     };
     let mut responses = Vec::with_capacity(wanted.len());
     for state in wanted {
-        let outcome = delete(shared, &state).await;
+        let outcome = delete(shared, caller, &state).await;
         let result = DeletableTopicResult::default();
         responses.push(match outcome {
             Ok(topic) => result
@@ -209,7 +231,20 @@ pub(super) async fn delete_topics(
     DeleteTopicsResponse::default().with_responses(responses)
 }
 
-async fn delete(shared: &Arc<Shared>, state: &DeleteTopicState) -> Result<Arc<Topic>, Refusal> {
+async fn delete(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    state: &DeleteTopicState,
+) -> Result<Arc<Topic>, Refusal> {
+    let cluster = shared.may(caller, Operation::Delete, Resource::Cluster);
+    let may = |operation, name: &str| {
+        if cluster {
+            return Ok(());
+        }
+        shared
+            .check(caller, operation, Resource::Topic(name))
+            .map_err(|error| (error, "the topic is not yours to delete".to_owned()))
+    };
     let unknown = |error| (error, "the topic is not there".to_owned());
     let topic = match &state.name {
         Some(_) if !state.topic_id.is_nil() => {
@@ -218,15 +253,20 @@ async fn delete(shared: &Arc<Shared>, state: &DeleteTopicState) -> Result<Arc<To
                 "a topic is named or given by id, not both".to_owned(),
             ));
         }
-        Some(name) => shared
-            .topics
-            .by_name(name)
-            .ok_or_else(|| unknown(ResponseError::UnknownTopicOrPartition))?,
+        Some(name) => {
+            // Who may not see it does not learn whether it is there.
+            may(Operation::Describe, name)?;
+            shared
+                .topics
+                .by_name(name)
+                .ok_or_else(|| unknown(ResponseError::UnknownTopicOrPartition))?
+        }
         None => shared
             .topics
             .by_id(state.topic_id)
             .ok_or_else(|| unknown(ResponseError::UnknownTopicId))?,
     };
+    may(Operation::Delete, &topic.name)?;
     shared.topics.delete(Arc::clone(&topic)).await?;
     if let Err(error) = shared.offsets.remove_topic(&topic.name).await {
         tracing::warn!(%error, topic = %topic.name.as_str(), "offsets of a deleted topic remain");

@@ -21,6 +21,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::code;
 use crate::log::Marker;
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
 use crate::txn::Transaction;
@@ -41,7 +42,7 @@ const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 pub(super) async fn list(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: ListTransactionsRequest,
 ) -> ListTransactionsResponse {
@@ -60,6 +61,11 @@ pub(super) async fn list(
                 .any(|state| state.as_str() == transaction.state.name()))
             && (producers.is_empty() || producers.contains(&ProducerId(transaction.producer_id)))
             && (longer_than < 0 || now - transaction.started_ms > longer_than)
+            && shared.may(
+                caller,
+                Operation::Describe,
+                Resource::TransactionalId(&transaction.id),
+            )
     };
     let listed = shared
         .transactions
@@ -90,24 +96,34 @@ fn id_of(transaction: &Transaction) -> TransactionalId {
 
 pub(super) async fn describe(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
     let states = request
         .transactional_ids
         .into_iter()
-        .map(|id| match shared.transactions.get(&id) {
-            Some(transaction) => described(&transaction),
-            None => TransactionState::default()
-                .with_transactional_id(id)
-                .with_error_code(ResponseError::TransactionalIdNotFound.code()),
+        .map(|id| {
+            let allowed = shared.check(caller, Operation::Describe, Resource::TransactionalId(&id));
+            let found = allowed.and_then(|()| {
+                let found = shared.transactions.get(&id);
+                found.ok_or(ResponseError::TransactionalIdNotFound)
+            });
+            match found {
+                Ok(transaction) => described(&transaction, |topic| {
+                    shared.may(caller, Operation::Describe, Resource::Topic(topic))
+                }),
+                Err(error) => TransactionState::default()
+                    .with_transactional_id(id)
+                    .with_error_code(error.code()),
+            }
         })
         .collect();
     DescribeTransactionsResponse::default().with_transaction_states(states)
 }
 
-fn described(transaction: &Transaction) -> TransactionState {
+/// A transaction, with those of its topics that may be shown.
+fn described(transaction: &Transaction, is_shown: impl Fn(&str) -> bool) -> TransactionState {
     let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
     for (topic, index) in &transaction.partitions {
         topics.entry(topic).or_default().push(*index);
@@ -117,6 +133,7 @@ fn described(transaction: &Transaction) -> TransactionState {
     }
     let topics = topics
         .into_iter()
+        .filter(|(topic, _)| is_shown(topic))
         .map(|(topic, partitions)| {
             TopicData::default()
                 .with_topic(TopicName(StrBytes::from_string(topic.to_owned())))
@@ -135,14 +152,20 @@ fn described(transaction: &Transaction) -> TransactionState {
 
 pub(super) async fn describe_producers(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
     let describe = |topic: &str, index: i32| {
         let response = PartitionResponse::default().with_partition_index(index);
-        let Some(log) = shared.topics.partition(topic, index) else {
-            return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+        let allowed = shared.check(caller, Operation::Read, Resource::Topic(topic));
+        let found = allowed.and_then(|()| {
+            let found = shared.topics.partition(topic, index);
+            found.ok_or(ResponseError::UnknownTopicOrPartition)
+        });
+        let log = match found {
+            Ok(log) => log,
+            Err(error) => return response.with_error_code(error.code()),
         };
         let mut producers = log.active_producers();
         producers.sort_by_key(|producer| producer.producer_id);
@@ -178,10 +201,14 @@ pub(super) async fn describe_producers(
 /// hangs there.
 pub(super) async fn write_markers(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     _version: i16,
     request: WriteTxnMarkersRequest,
 ) -> WriteTxnMarkersResponse {
+    let allowed = match shared.may(caller, Operation::Alter, Resource::Cluster) {
+        true => Ok(()),
+        false => shared.check(caller, Operation::ClusterAction, Resource::Cluster),
+    };
     let mut markers = Vec::with_capacity(request.markers.len());
     for asked in request.markers {
         let marker = Marker {
@@ -194,7 +221,10 @@ pub(super) async fn write_markers(
         for topic in asked.topics {
             let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
             for index in topic.partition_indexes {
-                let written = write_marker(shared, &topic.name, index, &marker).await;
+                let written = match allowed {
+                    Ok(()) => write_marker(shared, &topic.name, index, &marker).await,
+                    Err(error) => Err(error),
+                };
                 partitions.push(
                     WritableTxnMarkerPartitionResult::default()
                         .with_partition_index(index)

@@ -19,6 +19,7 @@ use kafka_protocol::messages::{
 use super::code;
 use super::groups::check_group;
 use crate::group::{Claim, Committed};
+use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
 use crate::txn::{Known, Producer};
@@ -40,7 +41,13 @@ pub(super) fn for_version(error: ResponseError, version: i16, fenced_since: i16)
     }
 }
 
-fn check_id(id: &TransactionalId) -> Result<(), ResponseError> {
+/// Whether the caller may write in this id's transactions, and there can be such an id.
+fn check_id(shared: &Shared, caller: &Caller, id: &TransactionalId) -> Result<(), ResponseError> {
+    shared.check(caller, Operation::Write, Resource::TransactionalId(id))?;
+    check_named(id)
+}
+
+fn check_named(id: &TransactionalId) -> Result<(), ResponseError> {
     match id.is_empty() {
         true => Err(ResponseError::InvalidRequest),
         false => Ok(()),
@@ -49,7 +56,7 @@ fn check_id(id: &TransactionalId) -> Result<(), ResponseError> {
 
 pub(super) async fn add_partitions(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: AddPartitionsToTxnRequest,
 ) -> AddPartitionsToTxnResponse {
@@ -58,14 +65,20 @@ pub(super) async fn add_partitions(
             id: request.v3_and_below_producer_id.0,
             epoch: request.v3_and_below_producer_epoch,
         };
+        let id = &request.v3_and_below_transactional_id;
         let adding = Adding {
-            id: &request.v3_and_below_transactional_id,
+            id,
             producer,
             verify_only: false,
             topics: &request.v3_and_below_topics,
+            allowed: check_id(shared, caller, id),
+            may_write: &|topic| shared.check(caller, Operation::Write, Resource::Topic(topic)),
         };
         let results = adding.results(shared, version).await;
         return AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(results);
+    }
+    if let Err(error) = shared.check(caller, Operation::ClusterAction, Resource::Cluster) {
+        return AddPartitionsToTxnResponse::default().with_error_code(error.code());
     }
     let mut results = Vec::with_capacity(request.transactions.len());
     for asked in request.transactions {
@@ -77,6 +90,8 @@ pub(super) async fn add_partitions(
             },
             verify_only: asked.verify_only,
             topics: &asked.topics,
+            allowed: check_named(&asked.transactional_id),
+            may_write: &|_| Ok(()),
         };
         let topics = adding.results(shared, version).await;
         results.push(
@@ -95,11 +110,21 @@ struct Adding<'a> {
     /// Only ask whether they are in there.
     verify_only: bool,
     topics: &'a [AddPartitionsToTxnTopic],
+    /// Whether the caller may do so with this id.
+    allowed: Result<(), ResponseError>,
+    /// Whether it may write to a topic.
+    may_write: &'a (dyn Fn(&str) -> Result<(), ResponseError> + Sync),
 }
 
 impl Adding<'_> {
     async fn results(&self, shared: &Shared, version: i16) -> Vec<AddPartitionsToTxnTopicResult> {
-        let is_known = |topic: &str, index| shared.topics.partition(topic, index).is_some();
+        let check = |topic: &str, index| {
+            (self.may_write)(topic)?;
+            let known = shared.topics.partition(topic, index);
+            known
+                .map(|_| ())
+                .ok_or(ResponseError::UnknownTopicOrPartition)
+        };
         let asked: Vec<Known<'_>> = self
             .topics
             .iter()
@@ -109,14 +134,14 @@ impl Adding<'_> {
                 indexes.map(move |index| Known::Partition(name, *index))
             })
             .collect();
-        let all_known = asked.iter().all(|known| match known {
-            Known::Partition(topic, index) => is_known(topic, *index),
+        let all_good = asked.iter().all(|known| match known {
+            Known::Partition(topic, index) => check(topic, *index).is_ok(),
             Known::Group(_) => true,
         });
-        // One that is unknown keeps the others out too.
-        let outcome = match check_id(self.id) {
+        // One that is unknown or refused keeps the others out too.
+        let outcome = match self.allowed {
             Err(error) => Err(error),
-            Ok(()) if !all_known => Err(ResponseError::OperationNotAttempted),
+            Ok(()) if !all_good => Err(ResponseError::OperationNotAttempted),
             Ok(()) if self.verify_only => Ok(()),
             Ok(()) => {
                 shared
@@ -131,8 +156,8 @@ impl Adding<'_> {
                     let known = Known::Partition(topic, index);
                     shared.transactions.verify(self.id, self.producer, known)
                 }
-                Err(ResponseError::OperationNotAttempted) if !is_known(topic, index) => {
-                    Err(ResponseError::UnknownTopicOrPartition)
+                Err(error @ ResponseError::OperationNotAttempted) => {
+                    check(topic, index).and(Err(error))
                 }
                 outcome => outcome,
             };
@@ -156,7 +181,7 @@ impl Adding<'_> {
 
 pub(super) async fn add_offsets(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: AddOffsetsToTxnRequest,
 ) -> AddOffsetsToTxnResponse {
@@ -166,7 +191,9 @@ pub(super) async fn add_offsets(
     };
     let group = [Known::Group(request.group_id.as_str())];
     let id = &request.transactional_id;
-    let outcome = match check_id(id) {
+    let allowed = check_id(shared, caller, id)
+        .and_then(|()| shared.check(caller, Operation::Read, Resource::Group(&request.group_id)));
+    let outcome = match allowed {
         Ok(()) => shared.transactions.add(id, producer, &group).await,
         Err(error) => Err(error),
     };
@@ -176,7 +203,7 @@ pub(super) async fn add_offsets(
 
 pub(super) async fn end(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: EndTxnRequest,
 ) -> EndTxnResponse {
@@ -185,7 +212,7 @@ pub(super) async fn end(
         epoch: request.producer_epoch,
     };
     let id = &request.transactional_id;
-    let outcome = match check_id(id) {
+    let outcome = match check_id(shared, caller, id) {
         Ok(()) => {
             shared
                 .transactions
@@ -200,7 +227,7 @@ pub(super) async fn end(
 
 pub(super) async fn commit_offsets(
     shared: &Arc<Shared>,
-    _caller: &Caller,
+    caller: &Caller,
     version: i16,
     request: TxnOffsetCommitRequest,
 ) -> TxnOffsetCommitResponse {
@@ -226,7 +253,11 @@ pub(super) async fn commit_offsets(
         member_id: &request.member_id,
         instance_id: request.group_instance_id.as_ref(),
     };
-    let allowed = check_group(group).and_then(|()| verify()).and_then(|()| {
+    let id = &request.transactional_id;
+    let permitted = shared
+        .check(caller, Operation::Write, Resource::TransactionalId(id))
+        .and_then(|()| check_group(shared, caller, Operation::Read, group));
+    let allowed = permitted.and_then(|()| verify()).and_then(|()| {
         let generation = request.generation_id;
         let checked = shared
             .coordinator
@@ -240,6 +271,8 @@ pub(super) async fn commit_offsets(
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
+        let readable = shared.check(caller, Operation::Read, Resource::Topic(&topic.name));
+        let allowed = permitted.and(readable).and(allowed);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let metadata = asked.committed_metadata.clone().unwrap_or_default();

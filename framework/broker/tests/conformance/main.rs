@@ -2,7 +2,8 @@
 //! producers and logs, on any cluster that speaks the protocol of Kafka.
 //!
 //! By default the broker under test is an embedded one, started here. With
-//! `MESH_KAFKA_BOOTSTRAP=host:port` it is that cluster; Apache Kafka must pass, started by
+//! `MESH_KAFKA_BOOTSTRAP=host:port` it is that cluster, and `MESH_KAFKA_LOGINS=host:port` its
+//! listener for logins; Apache Kafka must pass, started by
 //! `deploy/kafka/cluster start DIR --tests`. Each (API, version) has three cases: a success,
 //! an error and an edge; an advertised API without cases is a failure. A case that Apache
 //! Kafka fails is wrong, one that only the embedded broker fails is a bug.

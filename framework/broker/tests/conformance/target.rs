@@ -13,7 +13,9 @@ use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest,
     MetadataResponse,
 };
-use mesh_broker::{Broker, BrokerConfig};
+use mesh_broker::{
+    AuthorizerConfig, Broker, BrokerConfig, Listener, Protocol, SaslMechanism, set_password,
+};
 use rdkafka::ClientConfig;
 use uuid::Uuid;
 
@@ -24,8 +26,14 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 type Advertised = Vec<(i16, RangeInclusive<i16>)>;
 
+/// Who may log in on the listener for logins, by PLAIN.
+pub(crate) const USER: &str = "tester";
+pub(crate) const PASSWORD: &str = "tester-secret";
+
 pub(crate) struct Target {
     bootstrap: String,
+    /// A listener for logins, if it is known.
+    logins: Option<String>,
     address: SocketAddr,
     advertised: Advertised,
     /// What the embedded broker advertises: those versions are tested on any cluster.
@@ -48,10 +56,10 @@ impl Target {
     }
 
     fn start() -> Self {
-        let embedded = start_embedded();
-        let bootstrap = match std::env::var("MESH_KAFKA_BOOTSTRAP") {
-            Ok(bootstrap) => bootstrap,
-            Err(_) => embedded.clone(),
+        let (embedded, embedded_logins) = start_embedded();
+        let (bootstrap, logins) = match std::env::var("MESH_KAFKA_BOOTSTRAP") {
+            Ok(bootstrap) => (bootstrap, std::env::var("MESH_KAFKA_LOGINS").ok()),
+            Err(_) => (embedded.clone(), Some(embedded_logins)),
         };
         let address = resolve(&bootstrap);
         let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap();
@@ -61,6 +69,7 @@ impl Target {
             run: format!("{:x}", since_epoch.as_millis()),
             names: AtomicU32::new(0),
             bootstrap,
+            logins,
             address,
         }
     }
@@ -99,6 +108,13 @@ impl Target {
     /// A connection to any broker.
     pub(crate) fn any(&self) -> Raw {
         Raw::connect(self.address)
+    }
+
+    /// A connection to a listener where one has to log in.
+    pub(crate) fn login(&self) -> Raw {
+        let logins = self.logins.as_deref();
+        let logins = logins.expect("set MESH_KAFKA_LOGINS to the cluster's listener for logins");
+        Raw::connect(resolve(logins))
     }
 
     pub(crate) fn topic(&self, label: &str) -> Topic {
@@ -260,13 +276,22 @@ fn list_offset(raw: &mut Raw, topic: &Topic, partition: i32) -> i64 {
 
 /// Starts the embedded broker for as long as the process runs; it has the settings that
 /// `deploy/kafka/cluster start --tests` gives to Apache Kafka.
-fn start_embedded() -> String {
+fn start_embedded() -> (String, String) {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let dir = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(dir.path(), ANY);
         config.group_min_session_timeout = Duration::from_millis(100);
         config.group_initial_rebalance_delay = Duration::from_millis(50);
+        config.listeners = vec![
+            Listener::new(Protocol::Plaintext, ANY),
+            Listener::new(Protocol::SaslPlaintext, ANY),
+        ];
+        config.security.sasl_mechanisms = vec![SaslMechanism::Plain, SaslMechanism::ScramSha256];
+        let mut authorizer = AuthorizerConfig::default();
+        authorizer.super_users = vec!["User:ANONYMOUS".to_owned()];
+        config.security.authorizer = Some(authorizer);
+        set_password(&dir.path().join("users.json"), USER, PASSWORD).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -274,7 +299,8 @@ fn start_embedded() -> String {
             .unwrap();
         runtime.block_on(async {
             let broker = Broker::start(config).await.unwrap();
-            tell.send(broker.bootstrap()).unwrap();
+            let logins = broker.bootstrap_of("SASL_PLAINTEXT").unwrap();
+            tell.send((broker.bootstrap(), logins)).unwrap();
             std::future::pending::<()>().await;
             drop(broker);
         });
