@@ -7,11 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use mesh_core::{Error, ErrorKind, Result};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::buffers::Buffers;
 use crate::config::{BrokerConfig, FlushPolicy};
 use crate::files;
 use crate::group::{Coordinator, Offsets, expire_offsets};
@@ -70,7 +72,7 @@ impl Broker {
                 .mend("raise the limit on threads, or set fewer `worker_threads`")
                 .because(error)
             })?;
-        let starting = runtime.spawn(start(Arc::new(config))).await;
+        let starting = runtime.spawn(starting(Arc::new(config))).await;
         let started = starting.unwrap_or_else(|error| {
             Err(Error::internal("the broker did not start").because(error))
         });
@@ -126,13 +128,7 @@ impl Broker {
         let Some(runtime) = self.runtime.take() else {
             return Ok(());
         };
-        let shared = Arc::clone(&self.shared);
-        let stopped = runtime
-            .spawn(async move {
-                stop_tasks(&shared).await;
-                close(&shared).await
-            })
-            .await;
+        let stopped = runtime.spawn(stopping(Arc::clone(&self.shared))).await;
         self.release();
         runtime.shutdown_background();
         stopped
@@ -240,6 +236,23 @@ async fn start(config: Arc<BrokerConfig>) -> Result<Started> {
         "broker started"
     );
     Ok((shared, bound, recovery))
+}
+
+/// [`start`], boxed: an `async fn` is compiled in each crate that awaits it, and with it all
+/// that it calls, which here is the whole broker. This makes it compiled once and with the
+/// broker's own optimisation.
+#[inline(never)]
+fn starting(config: Arc<BrokerConfig>) -> BoxFuture<'static, Result<Started>> {
+    Box::pin(start(config))
+}
+
+/// Stops in order; boxed as [`starting`] is.
+#[inline(never)]
+fn stopping(shared: Arc<Shared>) -> BoxFuture<'static, Result<()>> {
+    Box::pin(async move {
+        stop_tasks(&shared).await;
+        close(&shared).await
+    })
 }
 
 /// Raises the soft limit on open files as far as the hard one allows, as the JVM does for
@@ -364,6 +377,7 @@ fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryR
         logins,
         authorizer,
         metrics: Metrics::default(),
+        buffers: Buffers::default(),
         stop,
         tasks,
         lock_file,

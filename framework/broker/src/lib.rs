@@ -101,13 +101,16 @@
 mod api;
 mod broker;
 mod broker_settings;
+mod buffers;
 mod config;
+mod connection;
 mod files;
 mod group;
 mod journal;
 mod listeners;
 mod log;
 mod metrics;
+mod outbox;
 mod producer_ids;
 mod report;
 mod security;

@@ -7,6 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::buffers::Buffers;
 use crate::config::BrokerConfig;
 use crate::group::{Coordinator, Offsets};
 use crate::metrics::{Metrics, MetricsSnapshot};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// Access control, when it is on.
     pub(crate) authorizer: Option<Authorizer>,
     pub(crate) metrics: Metrics,
+    /// What record batches are read into.
+    pub(crate) buffers: Buffers,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// Locked as long as the broker lives.

@@ -2,19 +2,15 @@
 //! the socket without being copied into the response.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
 use std::ops::Range;
 
 use bytes::buf::UninitSlice;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::buf::ByteBufMut;
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 /// Below this size copying is cheaper than one more slice.
 const SHARE_FROM: usize = 2048;
-/// Slices handed to the socket at once.
-const MAX_SLICES: usize = 64;
 
 /// A response frame, length included.
 #[derive(Debug, Default)]
@@ -33,35 +29,9 @@ impl Frame {
         self.0.iter().map(Bytes::len).sum()
     }
 
-    /// Writes the whole frame.
-    pub(crate) async fn write_to(
-        mut self,
-        socket: &mut (impl AsyncWrite + Unpin),
-    ) -> io::Result<()> {
-        while !self.0.is_empty() {
-            let mut written = {
-                let slices: Vec<IoSlice<'_>> = self
-                    .0
-                    .iter()
-                    .take(MAX_SLICES)
-                    .map(|part| IoSlice::new(part))
-                    .collect();
-                socket.write_vectored(&slices).await?
-            };
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            while let Some(first) = self.0.front_mut() {
-                if first.len() > written {
-                    first.advance(written);
-                    break;
-                }
-                written -= first.len();
-                self.0.pop_front();
-            }
-        }
-        // TLS may hold back what it has encrypted.
-        socket.flush().await
+    /// Its bytes, in slices.
+    pub(crate) fn into_parts(self) -> VecDeque<Bytes> {
+        self.0
     }
 }
 
@@ -91,16 +61,20 @@ unsafe impl BufMut for Rope {
     }
 
     fn put_slice(&mut self, source: &[u8]) {
+        // Every number of a response comes this way, too.
+        if source.len() < SHARE_FROM {
+            return self.current.put_slice(source);
+        }
         let same =
             |bytes: &&Bytes| bytes.as_ptr() == source.as_ptr() && bytes.len() == source.len();
         match self.shared.iter().find(same) {
-            Some(bytes) if source.len() >= SHARE_FROM => {
+            Some(bytes) => {
                 let bytes = bytes.clone();
                 let before = self.current.split().freeze();
                 self.done_len += before.len() + bytes.len();
                 self.done.extend([before, bytes]);
             }
-            _ => self.current.put_slice(source),
+            None => self.current.put_slice(source),
         }
     }
 }
@@ -161,13 +135,15 @@ pub(crate) fn encode<R: Encodable + HeaderVersion>(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use bytes::Buf;
     use kafka_protocol::messages::FetchResponse;
     use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
     use kafka_protocol::protocol::Decodable;
 
-    #[tokio::test]
-    async fn a_rope_holds_what_a_flat_buffer_would() {
+    use super::*;
+
+    #[test]
+    fn a_rope_holds_what_a_flat_buffer_would() {
         let large = Bytes::from(vec![7u8; 10_000]);
         let small = Bytes::from_static(b"small");
         let partition =
@@ -182,9 +158,8 @@ mod tests {
         for version in [4, 11, 12, 16] {
             let frame = encode(&response, 99, version, vec![large.clone(), small.clone()]).unwrap();
             assert!(frame.0.len() > 3, "large parts are shared");
-            let mut bytes = Vec::new();
             let len = frame.len();
-            frame.write_to(&mut bytes).await.unwrap();
+            let bytes: Vec<u8> = frame.into_parts().into_iter().flatten().collect();
             assert_eq!(bytes.len(), len);
             let mut bytes = Bytes::from(bytes);
             assert_eq!(bytes.get_i32() as usize, bytes.len());

@@ -10,10 +10,13 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-use crate::raw;
+use crate::processor;
+use crate::raw::{self, Connection};
 
 /// Messages of a latency probe.
 const PROBES: usize = 400;
+/// Bytes of one flow.
+const MOST_BYTES: usize = 600_000_000;
 /// Messages a second of the paced flow.
 const PACE: u32 = 500;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,33 +34,73 @@ impl Load {
     }
 }
 
-/// Rates in messages per second, times in milliseconds.
-pub(crate) struct Figures {
-    pub(crate) produce_rate: f64,
-    pub(crate) produce_p99: f64,
-    pub(crate) fetch_rate: f64,
-    pub(crate) fetch_p99: f64,
-    pub(crate) through_rate: f64,
-    pub(crate) through_p99: f64,
+/// What is measured, in the order of the figures.
+pub(crate) const MEASURES: [&str; 3] = ["produce", "fetch", "end to end"];
+
+/// The figures of one measure.
+pub(crate) struct Figure {
+    /// Messages a second.
+    pub(crate) rate: f64,
+    /// Milliseconds.
+    pub(crate) p99: f64,
+    /// Seconds of the broker's processor time for a million messages.
+    pub(crate) processor: f64,
+}
+
+/// A flow of messages that has been measured.
+struct Flow {
+    count: u64,
+    rate: f64,
+    processor: f64,
+}
+
+impl Flow {
+    fn measure(process: Option<i32>, flow: impl FnOnce() -> (u64, Duration)) -> Self {
+        let used = || process.map(processor::time).unwrap_or_default();
+        let before = used();
+        let (count, took) = flow();
+        let processor = (used() - before).as_secs_f64() / count as f64 * 1e6;
+        Self {
+            count,
+            rate: count as f64 / took.as_secs_f64(),
+            processor,
+        }
+    }
+
+    fn with(&self, p99: f64) -> Figure {
+        Figure {
+            rate: self.rate,
+            p99,
+            processor: self.processor,
+        }
+    }
 }
 
 /// Runs everything on a fresh topic and deletes it.
-pub(crate) fn all(bootstrap: &str, topic: &str, load: &Load) -> Figures {
+pub(crate) fn all(
+    bootstrap: &str,
+    process: Option<i32>,
+    topic: &str,
+    load: &Load,
+) -> [Figure; MEASURES.len()] {
     create(bootstrap, topic, load.partitions);
     let produce_p99 = produce_times(bootstrap, topic, load);
-    let (sent, produce_rate) = produce(bootstrap, topic, load);
-    let fetch_rate = fetch(bootstrap, topic, load, sent + PROBES as u64);
+    let produced = Flow::measure(process, || produce(bootstrap, topic, load, load.seconds));
+    let stored = produced.count + PROBES as u64;
+    let consumer = idle_consumer(bootstrap, topic, load);
+    let fetched = Flow::measure(process, || fetch(&consumer, topic, load, stored));
+    drop(consumer);
     let fetch_p99 = fetch_times(bootstrap, topic, load);
-    let (through_rate, through_p99) = through(bootstrap, topic, load);
+    let through_p99 = paced(bootstrap, topic, load);
+    let consumer = idle_consumer(bootstrap, topic, load);
+    let through = Flow::measure(process, || through(&consumer, bootstrap, topic, load));
+    drop(consumer);
     delete(bootstrap, topic);
-    Figures {
-        produce_rate,
-        produce_p99,
-        fetch_rate,
-        fetch_p99,
-        through_rate,
-        through_p99,
-    }
+    [
+        produced.with(produce_p99),
+        fetched.with(fetch_p99),
+        through.with(through_p99),
+    ]
 }
 
 fn client(bootstrap: &str) -> ClientConfig {
@@ -74,7 +117,7 @@ fn admin<T>(work: impl AsyncFnOnce(AdminClient<DefaultClientContext>) -> T, boot
     runtime.block_on(async { work(client(bootstrap).create().unwrap()).await })
 }
 
-fn create(bootstrap: &str, topic: &str, partitions: i32) {
+pub(crate) fn create(bootstrap: &str, topic: &str, partitions: i32) {
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let made = admin(
         async |admin| {
@@ -90,7 +133,7 @@ fn create(bootstrap: &str, topic: &str, partitions: i32) {
     std::thread::sleep(Duration::from_millis(300));
 }
 
-fn delete(bootstrap: &str, topic: &str) {
+pub(crate) fn delete(bootstrap: &str, topic: &str) {
     let gone = admin(
         async |admin| {
             admin
@@ -174,13 +217,14 @@ fn produce_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
     p99(all)
 }
 
-fn produce(bootstrap: &str, topic: &str, load: &Load) -> (u64, f64) {
+/// Sends for so many seconds; how many messages, and how long until the last was taken.
+fn produce(bootstrap: &str, topic: &str, load: &Load, seconds: f64) -> (u64, Duration) {
     let producer = producer(bootstrap, "5", Taken);
     let value = vec![b'x'; load.bytes];
     let begun = Instant::now();
-    let until = Duration::from_secs_f64(load.seconds);
+    let until = Duration::from_secs_f64(seconds);
     // No more than fits in memory when it is read again.
-    let most = (600_000_000 / load.bytes) as u64;
+    let most = (MOST_BYTES / load.bytes) as u64;
     let mut sent = 0u64;
     while sent < most && (!sent.is_multiple_of(64) || begun.elapsed() < until) {
         let mut record = BaseRecord::<[u8], [u8]>::to(topic)
@@ -193,19 +237,31 @@ fn produce(bootstrap: &str, topic: &str, load: &Load) -> (u64, f64) {
         sent += 1;
     }
     producer.flush(PATIENCE).unwrap();
-    (sent, sent as f64 / begun.elapsed().as_secs_f64())
+    (sent, begun.elapsed())
 }
 
-fn consumer(bootstrap: &str, topic: &str, load: &Load, from: Offset) -> BaseConsumer {
+/// A consumer that has read everything, with its connections made.
+fn idle_consumer(bootstrap: &str, topic: &str, load: &Load) -> BaseConsumer {
     let consumer: BaseConsumer = client(bootstrap)
         .set("group.id", "compare")
         .set("enable.auto.commit", "false")
         .set("check.crcs", "false")
-        .set("fetch.wait.max.ms", "100")
+        // Short, so that a request that waits for data does not hold up what follows.
+        .set("fetch.wait.max.ms", "20")
         .set("fetch.message.max.bytes", "10485760")
         .set("queued.min.messages", "1000000")
         .create()
         .unwrap();
+    assign(&consumer, topic, load, Offset::End);
+    // Until every partition has an offset to read from, nothing sent would be seen.
+    let warm = Instant::now();
+    while warm.elapsed() < Duration::from_millis(700) {
+        assert!(consumer.poll(Duration::from_millis(50)).is_none());
+    }
+    consumer
+}
+
+fn assign(consumer: &BaseConsumer, topic: &str, load: &Load, from: Offset) {
     let mut partitions = TopicPartitionList::new();
     for partition in 0..load.partitions {
         partitions
@@ -213,24 +269,44 @@ fn consumer(bootstrap: &str, topic: &str, load: &Load, from: Offset) -> BaseCons
             .unwrap();
     }
     consumer.assign(&partitions).unwrap();
-    consumer
 }
 
-fn fetch(bootstrap: &str, topic: &str, load: &Load, count: u64) -> f64 {
-    let consumer = consumer(bootstrap, topic, load, Offset::Beginning);
-    let begun = Instant::now();
-    let mut read = 0;
-    while read < count {
+fn receive(consumer: &BaseConsumer, load: &Load, count: u64) {
+    for _ in 0..count {
         let message = consumer.poll(PATIENCE).expect("a message").unwrap();
         assert_eq!(message.payload().unwrap().len(), load.bytes);
-        read += 1;
     }
-    count as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn fetch(consumer: &BaseConsumer, topic: &str, load: &Load, count: u64) -> (u64, Duration) {
+    let begun = Instant::now();
+    assign(consumer, topic, load, Offset::Offset(0));
+    receive(consumer, load, count);
+    (count, begun.elapsed())
+}
+
+/// Sends and receives at once, until the last message has arrived.
+fn through(consumer: &BaseConsumer, bootstrap: &str, topic: &str, load: &Load) -> (u64, Duration) {
+    let begun = Instant::now();
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| produce(bootstrap, topic, load, load.seconds / 2.0).0);
+        let mut received = 0;
+        while !sender.is_finished() {
+            if let Some(message) = consumer.poll(Duration::from_millis(5)) {
+                assert_eq!(message.unwrap().payload().unwrap().len(), load.bytes);
+                received += 1;
+            }
+        }
+        let sent = sender.join().unwrap();
+        receive(consumer, load, sent - received);
+        sent
+    });
+    (sent, begun.elapsed())
 }
 
 fn fetch_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
     let ends = ends(bootstrap, topic, load);
-    let mut connection = raw::Connection::open(bootstrap);
+    let mut connection = Connection::open(bootstrap);
     let mut random = 7u64;
     let times = (0..PROBES)
         .map(|at| {
@@ -241,7 +317,8 @@ fn fetch_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
             let end = ends[partition as usize].max(1) as u64;
             let offset = ((random >> 33) % end) as i64;
             let begun = Instant::now();
-            let bytes = connection.fetch(topic, partition, offset, 1 << 20);
+            connection.send(&raw::fetch(topic, &[(partition, offset)], 1 << 20));
+            let bytes = raw::fetched(connection.receive());
             assert!(bytes > 0, "nothing at {offset} of {end}");
             begun.elapsed()
         })
@@ -265,14 +342,10 @@ fn ends(bootstrap: &str, topic: &str, load: &Load) -> Vec<i64> {
         .collect()
 }
 
-fn through(bootstrap: &str, topic: &str, load: &Load) -> (f64, f64) {
+/// A paced flow of single messages: the 99th percentile from sending to arrival.
+fn paced(bootstrap: &str, topic: &str, load: &Load) -> f64 {
     let count = (f64::from(PACE) * load.seconds) as usize;
-    let consumer = consumer(bootstrap, topic, load, Offset::End);
-    // Until every partition has an offset to read from, nothing sent would be seen.
-    let warm = Instant::now();
-    while warm.elapsed() < Duration::from_secs(1) {
-        assert!(consumer.poll(Duration::from_millis(50)).is_none());
-    }
+    let consumer = idle_consumer(bootstrap, topic, load);
     let producer = producer(bootstrap, "0", Taken);
     let mut value = vec![b'x'; load.bytes];
     let partitions = load.partitions;
@@ -284,9 +357,7 @@ fn through(bootstrap: &str, topic: &str, load: &Load) -> (f64, f64) {
         assert!(producer.send(record).is_ok());
     }
     producer.flush(PATIENCE).unwrap();
-    for _ in 0..partitions {
-        consumer.poll(PATIENCE).expect("a message").unwrap();
-    }
+    receive(&consumer, load, partitions as u64);
     let epoch = Instant::now();
     let sender = std::thread::spawn({
         let topic = topic.to_owned();
@@ -310,8 +381,7 @@ fn through(bootstrap: &str, topic: &str, load: &Load) -> (f64, f64) {
         let sent = u64::from_be_bytes(message.payload().unwrap()[..8].try_into().unwrap());
         times.push(epoch.elapsed().saturating_sub(Duration::from_nanos(sent)));
     }
-    let rate = count as f64 / epoch.elapsed().as_secs_f64();
     sender.join().unwrap();
     times.drain(..count / 20);
-    (rate, p99(times))
+    p99(times)
 }

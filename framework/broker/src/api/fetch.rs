@@ -171,7 +171,7 @@ fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
                     false => i64::MAX,
                 };
                 let records = match max > 0 || at_least_one {
-                    true => partition.read(from, max, at_least_one, end)?,
+                    true => partition.read(&shared.buffers, from, max, at_least_one, end)?,
                     false => Bytes::new(),
                 };
                 let aborted = match committed {

@@ -118,8 +118,10 @@ pub(crate) struct Head {
 
 /// What becomes of a request.
 pub(crate) enum Outcome {
-    /// The response is there; the next request waits until it has been sent.
+    /// The response is there.
     Reply(Frame),
+    /// The response is there, and fetches that waited for what has come can go on.
+    Woke(Frame),
     /// What was asked for has been done, in order; the response follows when it is durable.
     Later(BoxFuture<'static, Result<Frame, String>>),
     /// The client wants no response.

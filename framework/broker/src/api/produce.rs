@@ -62,6 +62,7 @@ pub(super) async fn produce(
     let mut waiting = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
     let mut failed = None;
+    let mut woke = false;
     for (topic_at, data) in request.topic_data.into_iter().enumerate() {
         let topic = find(shared, caller, head.version, &data).map_err(|error| (error, None));
         let mut partitions = Vec::with_capacity(data.partition_data.len());
@@ -81,6 +82,7 @@ pub(super) async fn produce(
             partitions.push(match stored {
                 Ok((log, appended)) => {
                     let start = log.log_start();
+                    woke |= appended.woke;
                     if log.high_watermark() < appended.acknowledged_at {
                         waiting.push(Waiting {
                             topic: topic_at,
@@ -113,7 +115,11 @@ pub(super) async fn produce(
         return nothing(shared, waiting, failed);
     }
     if waiting.is_empty() {
-        return finish(&response, &head).map(Outcome::Reply);
+        let outcome = match woke {
+            true => Outcome::Woke,
+            false => Outcome::Reply,
+        };
+        return finish(&response, &head).map(outcome);
     }
     Ok(Outcome::Later(Box::pin(async move {
         let flushes = waiting

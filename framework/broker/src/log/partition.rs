@@ -48,6 +48,8 @@ pub(crate) struct Appended {
     pub(crate) log_append_time: i64,
     /// The high watermark at which the batch may be acknowledged.
     pub(crate) acknowledged_at: i64,
+    /// Whether fetches that waited for it have been woken.
+    pub(crate) woke: bool,
 }
 
 #[derive(Debug)]
@@ -180,6 +182,7 @@ impl Partition {
                     base_offset: twin.base_offset,
                     log_append_time: append_time.map_or(-1, |_| twin.timestamp),
                     acknowledged_at: twin.base_offset + records,
+                    woke: false,
                 });
             }
             // Asked under the lock: the marker that ends the transaction needs it too, so it
@@ -194,11 +197,12 @@ impl Partition {
         if header.is_transactional() {
             self.settle(&mut writer);
         }
-        self.written(&settings, &header);
+        let woke = self.written(&settings, &header);
         Ok(Appended {
             base_offset: header.base_offset,
             log_append_time: append_time.unwrap_or(-1),
             acknowledged_at: header.next_offset(),
+            woke,
         })
     }
 
@@ -242,22 +246,21 @@ impl Partition {
         Ok(header)
     }
 
-    /// Shows a batch that has been written, unless it must be durable before.
-    pub(super) fn written(&self, settings: &LogSettings, header: &BatchHeader) {
+    /// Shows a batch that has been written, unless it must be durable before; says whether
+    /// that has woken somebody.
+    pub(super) fn written(&self, settings: &LogSettings, header: &BatchHeader) -> bool {
         self.appended_bytes
             .fetch_add(header.total_len() as u64, Ordering::AcqRel);
-        if !settings.durable_before_ack {
-            self.show(header.next_offset());
-        }
+        !settings.durable_before_ack && self.show(header.next_offset())
     }
 
-    fn show(&self, next_offset: i64) {
+    fn show(&self, next_offset: i64) -> bool {
         self.shown_bytes.store(
             self.appended_bytes.load(Ordering::Acquire),
             Ordering::Release,
         );
         self.high_watermark.fetch_max(next_offset, Ordering::AcqRel);
-        self.waiters.wake();
+        self.waiters.wake()
     }
 
     fn roll_if_full(

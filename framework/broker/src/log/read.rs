@@ -12,7 +12,12 @@ use kafka_protocol::ResponseError;
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::partition::Partition;
 use super::segment::{Scanned, Segment};
+use crate::buffers::Buffers;
 use crate::sync::read;
+
+/// How much is read at once to find a batch: it lies within `index.interval.bytes` of an
+/// indexed one.
+const LOCATE_CHUNK: usize = 8 * 1024;
 
 impl Partition {
     fn segment_at(&self, offset: i64) -> Option<(usize, Arc<Segment>)> {
@@ -27,6 +32,7 @@ impl Partition {
     /// it is handed out; a bad one ends the answer, and is an error when it is the first.
     pub(crate) fn read(
         &self,
+        buffers: &Buffers,
         offset: i64,
         max_bytes: usize,
         at_least_one: bool,
@@ -51,7 +57,8 @@ impl Partition {
         loop {
             match self.locate(&segment, offset)? {
                 Some(position) => {
-                    return self.batches(&segment, position, max_bytes, at_least_one, upto);
+                    let limits = (max_bytes, at_least_one, upto);
+                    return self.batches(&segment, position, buffers, limits);
                 }
                 // Nothing at or after the offset here: the next segment begins behind it.
                 None => {
@@ -76,7 +83,7 @@ impl Partition {
         if exact == Some(offset) {
             return Ok(Some(position));
         }
-        let mut scanner = segment.scan(position, false);
+        let mut scanner = segment.scan(position, false).in_steps(LOCATE_CHUNK);
         loop {
             match scanner.next().map_err(failed)? {
                 // The CRC does not cover the offset; but offsets have no gaps in a log that is
@@ -113,19 +120,21 @@ impl Partition {
         &self,
         segment: &Segment,
         position: u64,
-        max_bytes: usize,
-        at_least_one: bool,
-        upto: i64,
+        buffers: &Buffers,
+        (max_bytes, at_least_one, upto): (usize, bool, i64),
     ) -> Result<Bytes, ResponseError> {
         let failed = |error| self.storage_error("read", &error);
         let left = segment.len().saturating_sub(position);
         let fits = |len: usize| (len as u64).min(left) as usize;
-        let mut bytes = segment
-            .read_at(position, fits(max_bytes.max(HEADER_LEN)))
-            .map_err(failed)?;
+        let get = |len: usize| {
+            let mut buffer = buffers.take(len);
+            segment.read_into(position, buffer.bytes_mut())?;
+            Ok(buffer)
+        };
+        let mut buffer = get(fits(max_bytes.max(HEADER_LEN))).map_err(failed)?;
         let mut good = 0;
         let mut expected = None;
-        while let Some(header) = BatchHeader::parse(&bytes[good..]) {
+        while let Some(header) = BatchHeader::parse(&buffer.as_ref()[good..]) {
             let out_of_line = expected.is_some_and(|offset| header.base_offset != offset);
             if !header.is_plausible()
                 || out_of_line
@@ -140,15 +149,15 @@ impl Partition {
                 break;
             }
             let total = header.total_len();
-            if good + total > bytes.len() || good + total > max_bytes {
+            if good + total > buffer.as_ref().len() || good + total > max_bytes {
                 if good > 0 || !at_least_one {
                     break;
                 }
-                if total > bytes.len() {
-                    bytes = segment.read_at(position, total).map_err(failed)?;
+                if total > buffer.as_ref().len() {
+                    buffer = get(total).map_err(failed)?;
                 }
             }
-            if !batch::crc_matches(&bytes[good..good + total]) {
+            if !batch::crc_matches(&buffer.as_ref()[good..good + total]) {
                 if good == 0 {
                     return Err(self.corrupt(segment, position, "the CRC does not match"));
                 }
@@ -157,7 +166,7 @@ impl Partition {
             good += total;
             expected = Some(header.next_offset());
         }
-        let mut bytes = Bytes::from(bytes);
+        let mut bytes = buffer.freeze();
         bytes.truncate(good);
         Ok(bytes)
     }

@@ -14,7 +14,7 @@ use crate::sync::{read, write};
 
 /// Positions in an index have 32 bits, and Kafka's `segment.bytes` is a positive `int`.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = i32::MAX as u64;
-/// How much a scan reads at once.
+/// How much a scan reads at once, unless it is told otherwise.
 const SCAN_CHUNK: usize = 256 * 1024;
 
 /// The indexes of a segment.
@@ -244,8 +244,13 @@ impl Segment {
     /// Reads `len` bytes at `position`, which must lie within [`Segment::len`].
     pub(crate) fn read_at(&self, position: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
-        self.file.read_exact_at(&mut bytes, position)?;
+        self.read_into(position, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Fills `bytes` from `position` on, as [`Segment::read_at`] does.
+    pub(crate) fn read_into(&self, position: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(bytes, position)
     }
 
     /// The position of an indexed batch at or before `offset`, and that batch's offset.
@@ -289,6 +294,7 @@ impl Segment {
             position,
             end: self.len(),
             verify,
+            step: SCAN_CHUNK,
             buffer: Vec::new(),
             buffer_at: 0,
             stopped: false,
@@ -315,12 +321,19 @@ pub(crate) struct Scanner<'a> {
     position: u64,
     end: u64,
     verify: bool,
+    step: usize,
     buffer: Vec<u8>,
     buffer_at: u64,
     stopped: bool,
 }
 
 impl Scanner<'_> {
+    /// Reads so much at once, for a walk that is expected to be short.
+    pub(crate) fn in_steps(mut self, bytes: usize) -> Self {
+        self.step = bytes;
+        self
+    }
+
     /// The next batch, or what is wrong with it; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Scanned>> {
         if self.stopped || self.position >= self.end {
@@ -355,7 +368,7 @@ impl Scanner<'_> {
     fn bytes(&mut self, position: u64, len: usize) -> io::Result<&[u8]> {
         let buffered = self.buffer_at + self.buffer.len() as u64;
         if position < self.buffer_at || position + len as u64 > buffered {
-            let chunk = (SCAN_CHUNK as u64).min(self.end - position) as usize;
+            let chunk = (self.step as u64).min(self.end - position) as usize;
             self.buffer = self.segment.read_at(position, chunk.max(len))?;
             self.buffer_at = position;
         }

@@ -205,12 +205,13 @@ impl Partition {
             }
             writer.ended.push((ended.first_offset, ended.marker_offset));
         }
-        self.written(&settings, &header);
+        let woke = self.written(&settings, &header);
         self.settle(&mut writer);
         Ok(Appended {
             base_offset: header.base_offset,
             log_append_time: append_time.unwrap_or(-1),
             acknowledged_at: header.next_offset(),
+            woke,
         })
     }
 

@@ -27,12 +27,15 @@ impl Waiters {
         self.count.store(list.len(), Ordering::SeqCst);
     }
 
-    pub(crate) fn wake(&self) {
-        if self.count.load(Ordering::SeqCst) > 0 {
+    /// Whether there was anybody to wake.
+    pub(crate) fn wake(&self) -> bool {
+        let any = self.count.load(Ordering::SeqCst) > 0;
+        if any {
             for notify in lock(&self.list).iter() {
                 notify.notify_one();
             }
         }
+        any
     }
 }
 
