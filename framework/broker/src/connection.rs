@@ -136,13 +136,22 @@ impl Connection {
                 continue;
             };
             let mut answering = pin!(api::answer(&shared, &self.caller, frame));
+            let mut stuck = None;
             let outcome = loop {
+                // A request that is being worked on is brought to its end, also when its
+                // client has gone: no half of a transaction's end is left behind.
                 tokio::select! {
                     biased;
-                    outcome = &mut answering => break outcome.map_err(End::Refused)?,
-                    sent = outbox.advance(), if !outbox.is_empty() => sent?,
+                    outcome = &mut answering => break outcome,
+                    sent = outbox.advance(), if stuck.is_none() && !outbox.is_empty() => {
+                        stuck = sent.err();
+                    }
                 }
             };
+            if let Some(stuck) = stuck {
+                return Err(End::Stuck(stuck));
+            }
+            let outcome = outcome.map_err(End::Refused)?;
             let mut others_wait = false;
             match outcome {
                 Outcome::Reply(frame) => outbox.push(frame),

@@ -252,8 +252,9 @@ fn idle_consumer(bootstrap: &str, topic: &str, load: &Load) -> BaseConsumer {
         .set("queued.min.messages", "1000000")
         .create()
         .unwrap();
-    assign(&consumer, topic, load, Offset::End);
-    // Until every partition has an offset to read from, nothing sent would be seen.
+    // By number: a query for the end that is still under way would get in the way of the
+    // next assignment.
+    assign(&consumer, topic, &ends(bootstrap, topic, load));
     let warm = Instant::now();
     while warm.elapsed() < Duration::from_millis(700) {
         assert!(consumer.poll(Duration::from_millis(50)).is_none());
@@ -261,11 +262,11 @@ fn idle_consumer(bootstrap: &str, topic: &str, load: &Load) -> BaseConsumer {
     consumer
 }
 
-fn assign(consumer: &BaseConsumer, topic: &str, load: &Load, from: Offset) {
+fn assign(consumer: &BaseConsumer, topic: &str, offsets: &[i64]) {
     let mut partitions = TopicPartitionList::new();
-    for partition in 0..load.partitions {
+    for (partition, offset) in (0..).zip(offsets) {
         partitions
-            .add_partition_offset(topic, partition, from)
+            .add_partition_offset(topic, partition, Offset::Offset(*offset))
             .unwrap();
     }
     consumer.assign(&partitions).unwrap();
@@ -280,7 +281,7 @@ fn receive(consumer: &BaseConsumer, load: &Load, count: u64) {
 
 fn fetch(consumer: &BaseConsumer, topic: &str, load: &Load, count: u64) -> (u64, Duration) {
     let begun = Instant::now();
-    assign(consumer, topic, load, Offset::Offset(0));
+    assign(consumer, topic, &vec![0; load.partitions as usize]);
     receive(consumer, load, count);
     (count, begun.elapsed())
 }

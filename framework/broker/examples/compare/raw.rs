@@ -130,7 +130,8 @@ pub(crate) fn produced(mut answer: Bytes) {
 pub(crate) fn batch(records: usize) -> Bytes {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
-    let records: Vec<Record> = (0..records)
+    let records: Vec<Record> = (0i32..)
+        .take(records)
         .map(|at| Record {
             transactional: false,
             control: false,
@@ -139,8 +140,9 @@ pub(crate) fn batch(records: usize) -> Bytes {
             producer_id: -1,
             producer_epoch: -1,
             timestamp_type: TimestampType::Creation,
-            offset: at as i64,
-            sequence: -1,
+            offset: i64::from(at),
+            // The encoder begins a new batch where the sequences have a gap.
+            sequence: at - 1,
             timestamp: i64::try_from(now.as_millis()).unwrap(),
             key: None,
             value: Some(Bytes::from_static(&[b'x'; 100])),
