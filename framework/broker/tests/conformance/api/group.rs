@@ -1,6 +1,6 @@
 //! Requests of a group's member, as the cases of several APIs send them.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::error::ParseResponseErrorCode;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -114,12 +114,37 @@ pub(crate) fn sync_request(
     }
 }
 
+/// What a consumer of a topic says of itself.
+pub(crate) fn subscription(topic: &str) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(0);
+    bytes.put_i32(1);
+    bytes.put_i16(i16::try_from(topic.len()).unwrap());
+    bytes.put_slice(topic.as_bytes());
+    bytes.put_i32(-1);
+    bytes.freeze()
+}
+
 impl Member {
     /// The only member of a new group, with its assignment.
     pub(crate) fn alone(target: &Target, label: &str) -> Self {
+        Self::reading(target, label, "none")
+    }
+
+    /// As [`Member::alone`], of a group that reads a topic.
+    pub(crate) fn reading(target: &Target, label: &str, topic: &str) -> Self {
         let group = target.unique(label);
         let mut raw = target.coordinator(&group);
-        let joined = join(&mut raw, JOIN, &group, &StrBytes::default());
+        let ask = |member: &StrBytes| {
+            let mut request = join_request(JOIN, &group, member);
+            request.protocols[0].metadata = subscription(topic);
+            request
+        };
+        let given = when_loaded(|| {
+            let response = raw.call(JOIN, &ask(&StrBytes::default()));
+            (response.error_code, response.member_id)
+        });
+        let joined = raw.call(JOIN, &ask(&given));
         ok(joined.error_code);
         let mut member = Self {
             raw,
