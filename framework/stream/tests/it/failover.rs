@@ -12,7 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh_core::TraceContext;
 use mesh_stream::{
-    GroupConsumer, Headers, Outgoing, Producer, Remedy, StreamConfig, TransactionalProducer,
+    GroupConsumer, Headers, Outgoing, Producer, RebalanceListener, Remedy, StreamConfig,
+    TransactionalProducer,
 };
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -76,6 +77,19 @@ async fn write(config: StreamConfig, topic: String, progress: Arc<Progress>) -> 
     places
 }
 
+/// How often partitions have been taken away. What was read before must not be committed in
+/// the generation after: another member may have it.
+#[derive(Default)]
+struct Revoked(AtomicU64);
+
+impl RebalanceListener for Revoked {
+    fn assigned(&self, _: &[(String, i32)]) {}
+
+    fn revoked(&self, _: &[(String, i32)], _: bool) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Copies in transactions. Whatever fails for good is begun again by a new member with a new
 /// producer, as after a crash of its process.
 async fn copy(
@@ -91,9 +105,11 @@ async fn copy(
             Err(error) if error.is_retryable() => continue,
             Err(error) => panic!("{error:?}"),
         };
-        let consumer = GroupConsumer::new(&config, &group, &[&from]).unwrap();
+        let revoked = Arc::new(Revoked::default());
+        let listener = Arc::clone(&revoked) as Arc<dyn RebalanceListener>;
+        let consumer = GroupConsumer::with_listener(&config, &group, &[&from], listener).unwrap();
         while !progress.copied_all.load(Ordering::Relaxed) {
-            if let Err(remedy) = copy_some(&producer, &consumer, &to, &progress).await {
+            if let Err(remedy) = copy_some(&producer, &consumer, &revoked, &to, &progress).await {
                 eprintln!("{id} begins again: {remedy:?}");
                 break;
             }
@@ -104,10 +120,12 @@ async fn copy(
 async fn copy_some(
     producer: &TransactionalProducer,
     consumer: &GroupConsumer,
+    revoked: &Revoked,
     to: &str,
     progress: &Progress,
 ) -> Result<(), Remedy> {
     let mut records = Vec::new();
+    let before = revoked.0.load(Ordering::Relaxed);
     let until = tokio::time::Instant::now() + Duration::from_millis(200);
     while records.len() < TOGETHER {
         match tokio::time::timeout_at(until, consumer.recv()).await {
@@ -119,6 +137,9 @@ async fn copy_some(
     }
     if records.is_empty() {
         return Ok(());
+    }
+    if revoked.0.load(Ordering::Relaxed) != before {
+        return Err(Remedy::Abort);
     }
     let gone = |failed: mesh_stream::Failed| failed.remedy;
     producer.begin().map_err(gone)?;

@@ -67,24 +67,43 @@ pub(crate) fn when_loaded<T>(mut ask: impl FnMut() -> (i16, T)) -> T {
     })
 }
 
-/// Joins as clients do: since version 4 they come again with the id that they are given.
+/// Joins as clients do: since version 4 they come again with the id that they are given, and
+/// for another one where the group, which has no member yet, was taken for unused meanwhile.
+pub(crate) fn enter(
+    raw: &mut Raw,
+    version: i16,
+    request: impl Fn(&StrBytes) -> JoinGroupRequest,
+) -> JoinGroupResponse {
+    let mut ask = |member: &StrBytes| {
+        when_loaded(|| {
+            let response = raw.call(version, &request(member));
+            (response.error_code, response)
+        })
+    };
+    crate::target::eventually(|| {
+        let first = ask(&StrBytes::default());
+        if first.error_code.err() != Some(ResponseError::MemberIdRequired) {
+            return Some(first);
+        }
+        let second = ask(&first.member_id);
+        (second.error_code.err() != Some(ResponseError::UnknownMemberId)).then_some(second)
+    })
+}
+
+/// As [`enter`] for a new member, or as one that has its id.
 pub(crate) fn join(
     raw: &mut Raw,
     version: i16,
     group: &str,
     member: &StrBytes,
 ) -> JoinGroupResponse {
-    let mut ask = |member: &StrBytes| {
-        when_loaded(|| {
-            let response = raw.call(version, &join_request(version, group, member));
-            (response.error_code, response)
-        })
-    };
-    let first = ask(member);
-    match first.error_code.err() {
-        Some(ResponseError::MemberIdRequired) => ask(&first.member_id),
-        _ => first,
+    if member.is_empty() {
+        return enter(raw, version, |member| join_request(version, group, member));
     }
+    when_loaded(|| {
+        let response = raw.call(version, &join_request(version, group, member));
+        (response.error_code, response)
+    })
 }
 
 pub(crate) fn sync_request(
@@ -135,16 +154,11 @@ impl Member {
     pub(crate) fn reading(target: &Target, label: &str, topic: &str) -> Self {
         let group = target.unique(label);
         let mut raw = target.coordinator(&group);
-        let ask = |member: &StrBytes| {
+        let joined = enter(&mut raw, JOIN, |member| {
             let mut request = join_request(JOIN, &group, member);
             request.protocols[0].metadata = subscription(topic);
             request
-        };
-        let given = when_loaded(|| {
-            let response = raw.call(JOIN, &ask(&StrBytes::default()));
-            (response.error_code, response.member_id)
         });
-        let joined = raw.call(JOIN, &ask(&given));
         ok(joined.error_code);
         let mut member = Self {
             raw,
@@ -196,19 +210,14 @@ impl Silent {
     pub(crate) fn join(target: &Target, session_timeout_ms: i32) -> Self {
         let group = target.unique("silent");
         let mut raw = target.coordinator(&group);
-        let request = |member: &StrBytes| {
+        let joined = enter(&mut raw, JOIN, |member| {
             join_request(JOIN, &group, member).with_session_timeout_ms(session_timeout_ms)
-        };
-        let given = when_loaded(|| {
-            let response = raw.call(JOIN, &request(&StrBytes::default()));
-            (response.error_code, response.member_id)
         });
-        let joined = raw.call(JOIN, &request(&given));
         ok(joined.error_code);
         let mut member = Member {
             raw,
             group,
-            id: given,
+            id: joined.member_id.clone(),
             generation: joined.generation_id,
         };
         ok(member.sync(&joined, &[]).error_code);

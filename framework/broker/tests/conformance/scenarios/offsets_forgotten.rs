@@ -21,15 +21,18 @@ fn offset(raw: &mut Raw, group: &str, topic: &Topic) -> i64 {
 #[test]
 fn an_offset_expires_when_its_committer_says_so() {
     let target = Target::get();
-    let (short, long) = (target.topic("short"), target.topic("long"));
+    let topics = [2, 3, 4].map(|version| (version, target.topic("short")));
+    let long = target.topic("long");
     let group = target.unique("expires");
     let mut raw = target.coordinator(&group);
     commit_alone(&mut raw, 8, &group, &long.name, 7);
-    for version in 2..=4 {
+    for (version, topic) in &topics {
         let request: OffsetCommitRequest =
-            commit_request(version, &group, &short.name, 5).with_retention_time_ms(200);
-        ok(raw.call(version, &request).topics[0].partitions[0].error_code);
-        eventually(|| (offset(&mut raw, &group, &short) == -1).then_some(()));
+            commit_request(*version, &group, &topic.name, 5).with_retention_time_ms(200);
+        ok(raw.call(*version, &request).topics[0].partitions[0].error_code);
+    }
+    for (_, topic) in &topics {
+        eventually(|| (offset(&mut raw, &group, topic) == -1).then_some(()));
     }
     assert_eq!(offset(&mut raw, &group, &long), 7);
 }

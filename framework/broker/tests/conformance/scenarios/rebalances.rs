@@ -8,7 +8,7 @@ use kafka_protocol::messages::{DescribeGroupsRequest, JoinGroupRequest, JoinGrou
 use kafka_protocol::protocol::StrBytes;
 
 use crate::api::group::{
-    commit_request, heartbeat, join, join_request, leave, sync_request, when_loaded,
+    commit_request, enter, heartbeat, join, join_request, leave, sync_request, when_loaded,
 };
 use crate::check::{fails, ok};
 use crate::support::{Raw, string};
@@ -229,11 +229,7 @@ fn who_does_not_join_again_is_left_behind() {
             .with_session_timeout_ms(1_000)
             .with_rebalance_timeout_ms(1_000)
     };
-    let given = when_loaded(|| {
-        let response = raw.call(JOIN, &ask(&StrBytes::default()));
-        (response.error_code, response.member_id)
-    });
-    let joined = raw.call(JOIN, &ask(&given));
+    let joined = enter(&mut raw, JOIN, ask);
     ok(joined.error_code);
     let mut behind = Party { raw, group, joined };
     let id = behind.joined.member_id.clone();
@@ -292,11 +288,8 @@ fn the_protocol_that_all_know_is_taken() {
         request
     };
     let mut raw = target.coordinator(&group);
-    let given = when_loaded(|| {
-        let response = raw.call(JOIN, &with(&StrBytes::default(), &["range", "roundrobin"]));
-        (response.error_code, response.member_id)
-    });
-    let joined = raw.call(JOIN, &with(&given, &["range", "roundrobin"]));
+    let joined = enter(&mut raw, JOIN, |id| with(id, &["range", "roundrobin"]));
+    let given = joined.member_id.clone();
     assert_eq!(joined.protocol_name, Some(string("range")));
     let mut one = Party {
         raw,
