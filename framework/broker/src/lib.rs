@@ -71,8 +71,12 @@
 //!
 //! - Compaction and retention, and DeleteRecords are not built yet, and not advertised in
 //!   ApiVersions.
-//! - Of transactions: two-phase commit with an outside coordinator (KIP-939), and the regular
-//!   expression of ListTransactions version 2.
+//! - Of transactions: two-phase commit with an outside coordinator (KIP-939).
+//! - Versions that Apache Kafka 4.3 has and its clients do without: EndTxn 5 and TxnOffsetCommit
+//!   5 (`transaction.version` 2 of KIP-890; no feature is finalised here, so that clients add
+//!   partitions before they write to them), OffsetCommit and OffsetFetch 10 (topics by their
+//!   ids), ListOffsets 11 (tiering), ListTransactions 2 (ids by a regular expression),
+//!   DescribeLogDirs 5 (cordoned folders), WriteTxnMarkers 2 (between brokers).
 //! - A record without a key is taken into a topic with `cleanup.policy=compact`, which Kafka
 //!   refuses: that check comes with compaction, since it has to unpack the records.
 //! - `segment.ms`, `flush.messages` and `flush.ms` are stored and described only; segments
@@ -91,7 +95,7 @@
 //! | Delegation tokens, client metrics, log folders to move to | not advertised |
 //! | Log levels by DescribeConfigs | there are no loggers; naming one in IncrementalAlterConfigs is INVALID_CONFIG |
 //! | Settings fixed at the start (`num.partitions`, ...) | AlterConfigs: INVALID_REQUEST; those that topics take as defaults (`log.retention.ms`, ...) can be altered, except `log.flush.interval.ms`, which is the flush policy. A name that no broker knows is INVALID_CONFIG, where Kafka stores it |
-//! | Settings of groups and of client metrics | INVALID_REQUEST |
+//! | Settings of groups and of client metrics | INVALID_REQUEST; ListConfigResources is not advertised |
 //! | Record formats before magic 2 | INVALID_RECORD |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
 //! | Incremental fetch sessions | every fetch is a full one |

@@ -61,7 +61,7 @@ use crate::wire::{self, Frame};
 /// takes the presence of version 0 as the sign that compression is possible (KAFKA-18659).
 const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 0, 13),
-    (ApiKey::Fetch, 4, 17),
+    (ApiKey::Fetch, 4, 18),
     (ApiKey::ListOffsets, 1, 10),
     (ApiKey::Metadata, 0, 13),
     (ApiKey::OffsetCommit, 2, 9),

@@ -50,6 +50,11 @@ pub(super) async fn offset_commit(
         })
     });
     let now = now_ms();
+    // Clients of versions 2 to 4 may say how long an offset is kept.
+    let expires_ms = match request.retention_time_ms {
+        -1 => None,
+        kept => Some(now.saturating_add(kept)),
+    };
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -72,6 +77,7 @@ pub(super) async fn offset_commit(
                     leader_epoch: asked.committed_leader_epoch,
                     metadata: metadata.to_string(),
                     committed_ms: now,
+                    expires_ms,
                 };
                 accepted.push((topic.name.to_string(), asked.partition_index, committed));
             }

@@ -290,6 +290,7 @@ pub(super) async fn commit_offsets(
                     leader_epoch: asked.committed_leader_epoch,
                     metadata: metadata.to_string(),
                     committed_ms: now,
+                    expires_ms: None,
                 };
                 accepted.push((topic.name.to_string(), asked.partition_index, committed));
             }

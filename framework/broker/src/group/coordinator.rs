@@ -337,12 +337,11 @@ impl Coordinator {
     /// is left then, not even an offset of an open transaction. Returns how many offsets went.
     pub(super) fn expire(&self, now_ms: i64, retention: Duration) -> usize {
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-        let before = now_ms.saturating_sub(retention);
         let mut expired = 0;
         for id in self.ids() {
             let entry = self.entry(&id);
             let gone = self.change(&entry, |state| {
-                let due = |offsets: &_| state.expired_offsets(offsets, before);
+                let due = |offsets: &_| state.expired_offsets(offsets, now_ms, retention);
                 match self.offsets.expire(&id, due) {
                     Ok(some) => expired += some,
                     Err(_) => return false,

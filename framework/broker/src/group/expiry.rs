@@ -26,26 +26,35 @@ pub(crate) async fn expire_offsets(shared: Arc<Shared>) {
 }
 
 impl Group {
-    /// The offsets that were last of use before an instant: time runs for a group from when
-    /// its last member has gone, for topics that a group of consumers no longer reads from
-    /// their last commit, as for offsets without a group. As Kafka counts it, except that
-    /// an offset committed after the last member has gone counts from that commit.
+    /// The offsets that have not been of use for `retention_ms`: time runs for a group from
+    /// when its last member has gone, for topics that a group of consumers no longer reads
+    /// from their last commit, as for offsets without a group. As Kafka counts it, except that
+    /// an offset committed after the last member has gone counts from that commit. Where its
+    /// committer has said when an offset expires, that counts instead.
     pub(super) fn expired_offsets(
         &self,
         offsets: &BTreeMap<(String, i32), Committed>,
-        before_ms: i64,
+        now_ms: i64,
+        retention_ms: i64,
     ) -> Vec<(String, i32)> {
-        let expired = |topic: &str, committed: &Committed| match &self.protocol_type {
-            None => committed.committed_ms <= before_ms,
-            Some(_) if self.is_empty() => {
-                self.empty_since_ms.unwrap_or(committed.committed_ms) <= before_ms
-                    && committed.committed_ms <= before_ms
-            }
-            Some(_) => {
-                self.is_stable()
-                    && self.is_of_consumers()
-                    && !self.is_subscribed(topic)
-                    && committed.committed_ms <= before_ms
+        let before_ms = now_ms.saturating_sub(retention_ms);
+        let expired = |topic: &str, committed: &Committed| {
+            let since_ms = match &self.protocol_type {
+                None => committed.committed_ms,
+                Some(_) if self.is_empty() => {
+                    let empty_ms = self.empty_since_ms.unwrap_or(committed.committed_ms);
+                    empty_ms.max(committed.committed_ms)
+                }
+                Some(_)
+                    if self.is_stable() && self.is_of_consumers() && !self.is_subscribed(topic) =>
+                {
+                    committed.committed_ms
+                }
+                Some(_) => return false,
+            };
+            match committed.expires_ms {
+                Some(expires_ms) => expires_ms <= now_ms,
+                None => since_ms <= before_ms,
             }
         };
         offsets

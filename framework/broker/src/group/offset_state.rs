@@ -13,6 +13,9 @@ pub(crate) struct Committed {
     pub(crate) leader_epoch: i32,
     pub(crate) metadata: String,
     pub(crate) committed_ms: i64,
+    /// When it expires, where its committer has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires_ms: Option<i64>,
 }
 
 /// A line of the journal.
@@ -265,6 +268,7 @@ mod tests {
                 leader_epoch: -1,
                 metadata: String::new(),
                 committed_ms: 0,
+                expires_ms: None,
             }),
             producer,
         }

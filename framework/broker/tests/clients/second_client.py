@@ -12,7 +12,7 @@ import time
 import uuid
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, MemberToRemove, OffsetSpec
 from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from kafka.structs import OffsetAndMetadata
 
@@ -325,7 +325,146 @@ def groups_are_administered(broker):
     assert group not in str(broker.admin.list_groups())
 
 
+def times_in_packed_batches_are_found(broker):
+    topic = broker.topic("packed-times", retention_ms=-1)
+    partition = TopicPartition(topic, 0)
+    # The other codecs would need packages of their own.
+    for at, codec in enumerate([None, "gzip"], start=1):
+        producer = broker.producer(compression_type=codec, linger_ms=200)
+        sent = [producer.send(topic, value=b"v", timestamp_ms=at * 10_000 + extra) for extra in (0, 500, 500)]
+        producer.flush(WAIT)
+        first = sent[0].get(WAIT).offset
+        producer.close()
+        consumer = broker.consumer(group_id=None)
+        for asked, wanted in [(at * 10_000, 0), (at * 10_000 + 1, 1), (at * 10_000 + 500, 1)]:
+            found = consumer.offsets_for_times({partition: asked})[partition]
+            assert found.offset == first + wanted, (codec, asked, found)
+        consumer.close()
+        latest = broker.admin.list_partition_offsets({partition: OffsetSpec.MAX_TIMESTAMP})[partition]
+        assert (latest.offset, latest.timestamp) == (first + 1, at * 10_000 + 500), (codec, latest)
+
+
+def what_is_consumed_is_copied_once(broker):
+    """Consume, produce and commit in one transaction, with the member's place in its group."""
+    source, copies = broker.topic("copy-in"), broker.topic("copy-out")
+    group = f"py.copy.{uuid.uuid4().hex[:12]}"
+    producer = broker.producer()
+    for number in range(6):
+        producer.send(source, value=b"v%d" % number)
+    producer.close()
+    copier = broker.producer(transactional_id=f"py.copy.{uuid.uuid4().hex[:12]}")
+    copier.init_transactions()
+    # Every other transaction is aborted, and its input comes again to the next member.
+    for attempt in range(4):
+        consumer = broker.consumer(source, group_id=group, isolation_level="read_committed", max_poll_records=3)
+        records = take(consumer, 3)
+        copier.begin_transaction()
+        for record in records[:3]:
+            copier.send(copies, value=record.value)
+        offsets = {TopicPartition(source, 0): OffsetAndMetadata(records[0].offset + 3, "", -1)}
+        copier.send_offsets_to_transaction(offsets, consumer.group_metadata())
+        copier.flush(WAIT)
+        if attempt % 2:
+            copier.commit_transaction()
+        else:
+            copier.abort_transaction()
+        consumer.close()
+    copier.close()
+    found = values(broker.read(copies, 6, isolation_level="read_committed"))
+    assert found == [f"v{number}" for number in range(6)], found
+    assert len(values(broker.read(copies, 12))) == 12
+
+
+def slow_transactions_are_aborted(broker):
+    topic = broker.topic("slow")
+    slow = broker.producer(transactional_id=f"py.slow.{uuid.uuid4().hex[:12]}", transaction_timeout_ms=1_000)
+    slow.init_transactions()
+    slow.begin_transaction()
+    slow.send(topic, value=b"late").get(WAIT)
+    plain = broker.producer()
+    plain.send(topic, value=b"plain").get(WAIT)
+    plain.close()
+    committed = {"isolation_level": "read_committed"}
+    reader = broker.consumer(group_id=None, **committed)
+    reader.assign([TopicPartition(topic, 0)])
+    # It comes when what is open before it has been aborted.
+    assert values(take(reader, 1)) == ["plain"]
+    reader.close()
+    try:
+        slow.send(topic, value=b"later").get(WAIT)
+        slow.commit_transaction()
+    except KafkaError:
+        pass
+    else:
+        raise AssertionError("a transaction is committed after its time")
+    slow.close(timeout=1)
+    assert values(broker.read(topic, 1, **committed)) == ["plain"]
+
+
+def static_members_come_back(broker):
+    topic = broker.topic("static", partitions=2)
+    group = f"py.static.{uuid.uuid4().hex[:12]}"
+
+    def member(name):
+        return broker.consumer(topic, group_id=group, group_instance_id=name)
+
+    def described():
+        found = broker.admin.describe_groups([group])
+        return str(found.get(group) if isinstance(found, dict) else found)
+
+    first = member("pinned")
+    eventually("it has both", lambda: first.poll(100) is not None and len(first.assignment()) == 2)
+    # A static member does not leave when it closes: it is to come back.
+    first.close()
+    assert "Stable" in described() and "pinned" in described(), described()
+    again = member("pinned")
+    eventually("it has both again", lambda: again.poll(100) is not None and len(again.assignment()) == 2)
+    again.close()
+    broker.admin.remove_group_members(group, [MemberToRemove(group_instance_id="pinned")])
+    eventually("it is taken out", lambda: "pinned" not in described())
+
+
+def producers_and_transactions_are_listed(broker):
+    topic = broker.topic("listed")
+    name = f"py.listed.{uuid.uuid4().hex[:12]}"
+    producer = broker.producer(transactional_id=name)
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.send(topic, value=b"v").get(WAIT)
+    partition = TopicPartition(topic, 0)
+    assert name in str(broker.admin.list_transactions())
+    assert "Ongoing" in str(broker.admin.describe_transactions([name]))
+    assert "current_transaction_start_offset=0" in str(broker.admin.describe_producers([partition])).replace("': ", "=")
+    producer.commit_transaction()
+    eventually("it is complete", lambda: "CompleteCommit" in str(broker.admin.describe_transactions([name])))
+    producer.close()
+    assert topic in str(broker.admin.describe_log_dirs([topic]))
+
+
+def group_offsets_are_administered(broker):
+    topic = broker.topic("group-offsets", partitions=2)
+    group = f"py.offsets.{uuid.uuid4().hex[:12]}"
+    here, there = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    broker.admin.alter_group_offsets(
+        group, {here: OffsetAndMetadata(3, "a", -1), there: OffsetAndMetadata(4, "b", -1)}
+    )
+
+    def found():
+        offsets = broker.admin.list_group_offsets({group: None})[group]
+        return {partition.partition: committed.offset for partition, committed in offsets.items()}
+
+    assert found() == {0: 3, 1: 4}, found()
+    broker.admin.delete_group_offsets(group, [here])
+    assert found() == {1: 4}, found()
+
+
 SCENARIOS = [
+    (times_in_packed_batches_are_found, ()),
+    (what_is_consumed_is_copied_once, ("AddPartitionsToTxn", "AddOffsetsToTxn", "TxnOffsetCommit", "EndTxn")),
+    (slow_transactions_are_aborted, ("AddPartitionsToTxn", "EndTxn")),
+    (static_members_come_back, ("DescribeGroups",)),
+    (producers_and_transactions_are_listed, ("ListTransactions", "DescribeTransactions", "DescribeProducers")),
+    (group_offsets_are_administered, ("OffsetDelete",)),
     (records_come_back_as_they_went, ()),
     (offsets_are_found_by_time, ()),
     (members_share_and_take_over, ()),

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub(crate) struct Target {
     bootstrap: String,
     /// A listener for logins, if it is known.
     logins: Option<String>,
+    /// Where it keeps its partitions, if that is known.
+    data: Option<PathBuf>,
     address: SocketAddr,
     advertised: Advertised,
     /// What the embedded broker advertises: those versions are tested on any cluster.
@@ -56,10 +59,19 @@ impl Target {
     }
 
     fn start() -> Self {
-        let (embedded, embedded_logins) = start_embedded();
-        let (bootstrap, logins) = match std::env::var("MESH_KAFKA_BOOTSTRAP") {
-            Ok(bootstrap) => (bootstrap, std::env::var("MESH_KAFKA_LOGINS").ok()),
-            Err(_) => (embedded.clone(), Some(embedded_logins)),
+        let Embedded {
+            bootstrap: embedded,
+            logins: embedded_logins,
+            data: embedded_data,
+        } = start_embedded();
+        let given = |name| std::env::var(name).ok();
+        let (bootstrap, logins, data) = match given("MESH_KAFKA_BOOTSTRAP") {
+            Some(bootstrap) => (
+                bootstrap,
+                given("MESH_KAFKA_LOGINS"),
+                given("MESH_KAFKA_CLUSTER").map(|folder| Path::new(&folder).join("node-1/data")),
+            ),
+            None => (embedded.clone(), Some(embedded_logins), Some(embedded_data)),
         };
         let address = resolve(&bootstrap);
         let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap();
@@ -70,12 +82,17 @@ impl Target {
             names: AtomicU32::new(0),
             bootstrap,
             logins,
+            data,
             address,
         }
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    pub(crate) fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
     }
 
     pub(crate) fn advertised(&self) -> &Advertised {
@@ -97,6 +114,11 @@ impl Target {
         (lowest..=known.max)
             .filter(move |version| advertised.as_ref().is_some_and(|all| all.contains(version)))
             .filter(move |version| ours.as_ref().is_none_or(|all| all.contains(version)))
+    }
+
+    /// The versions that the embedded broker advertises: each must be tested.
+    pub(crate) fn promised(&self, key: ApiKey) -> impl Iterator<Item = i16> + use<> {
+        find(&self.embedded, key).into_iter().flatten()
     }
 
     /// A name that nothing else on the cluster has.
@@ -274,15 +296,23 @@ fn list_offset(raw: &mut Raw, topic: &Topic, partition: i32) -> i64 {
     raw.call(5, &request).topics[0].partitions[0].offset
 }
 
+/// The embedded broker of this process.
+struct Embedded {
+    bootstrap: String,
+    logins: String,
+    data: PathBuf,
+}
+
 /// Starts the embedded broker for as long as the process runs; it has the settings that
 /// `deploy/kafka/cluster start --tests` gives to Apache Kafka.
-fn start_embedded() -> (String, String) {
+fn start_embedded() -> Embedded {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let dir = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(dir.path(), ANY);
         config.group_min_session_timeout = Duration::from_millis(100);
         config.group_initial_rebalance_delay = Duration::from_millis(50);
+        config.offsets_retention_check_interval = Duration::from_millis(500);
         config.listeners = vec![
             Listener::new(Protocol::Plaintext, ANY),
             Listener::new(Protocol::SaslPlaintext, ANY),
@@ -300,7 +330,14 @@ fn start_embedded() -> (String, String) {
         runtime.block_on(async {
             let broker = Broker::start(config).await.unwrap();
             let logins = broker.bootstrap_of("SASL_PLAINTEXT").unwrap();
-            tell.send((broker.bootstrap(), logins)).unwrap();
+            let bootstrap = broker.bootstrap();
+            let data = dir.path().join("topics");
+            tell.send(Embedded {
+                bootstrap,
+                logins,
+                data,
+            })
+            .unwrap();
             std::future::pending::<()>().await;
             drop(broker);
         });

@@ -1,5 +1,7 @@
 //! A broker for a test, a raw client, and record batches.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -124,6 +126,20 @@ pub(crate) fn string(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
+thread_local! {
+    static SENT: RefCell<BTreeSet<(i16, i16)>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Notes that this thread sends a request of an API in a version.
+pub(crate) fn sent(api_key: i16, version: i16) {
+    SENT.with_borrow_mut(|sent| sent.insert((api_key, version)));
+}
+
+/// The APIs and versions that this thread has sent requests of since it was last asked.
+pub(crate) fn take_sent() -> BTreeSet<(i16, i16)> {
+    SENT.take()
+}
+
 impl Raw {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
@@ -138,6 +154,7 @@ impl Raw {
     }
 
     pub(crate) fn frame<R: Request>(&mut self, version: i16, request: &R) -> Vec<u8> {
+        sent(R::KEY, version);
         self.correlation_id += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)

@@ -92,7 +92,7 @@ async fn a_domain_waits_for_the_platform_and_survives_its_death() {
     let health = client.request("GET", "/healthz").send().await.unwrap();
     assert_eq!(health.status(), 200);
     let waits = client.until("it says what it waits for", |status| {
-        status["waiting"]["kafka"].is_string() || std::env::var("MESH_TEST_BOOTSTRAP").is_ok()
+        status["waiting"]["kafka"].is_string() || super::cluster::bootstrap().is_some()
     });
     waits.await;
     let ready = client.request("GET", "/readyz").send().await.unwrap();

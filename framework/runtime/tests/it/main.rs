@@ -1,9 +1,11 @@
-//! The host end to end: on an embedded broker, registry and catalog, or on those that
-//! `MESH_TEST_BOOTSTRAP` and `MESH_TEST_REGISTRY_URL` name.
+//! The host end to end: on an embedded broker, registry and catalog, or on the cluster and the
+//! registry that `MESH_KAFKA_BOOTSTRAP` (see `cluster.rs`) and `MESH_TEST_REGISTRY_URL` name.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod api;
 mod child;
+#[path = "../../../stream/tests/it/cluster.rs"]
+mod cluster;
 mod config;
 mod crash;
 mod flow;

@@ -25,9 +25,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
+use super::cluster::{self, Cluster};
 use super::shop::{Order, Payout};
 
-/// Tests on a given cluster share its topics, so they run one after the other there.
+/// Tests on a given cluster share its topics, whose names stand in the contracts, so they run
+/// one after the other there.
 static SHARED: Mutex<()> = Mutex::const_new(());
 
 pub(crate) struct Platform {
@@ -68,7 +70,7 @@ impl Platform {
             .with_writer(std::io::stderr)
             .try_init()
             .ok();
-        let external = std::env::var("MESH_TEST_BOOTSTRAP").ok();
+        let external = cluster::bootstrap();
         let turn = match external {
             Some(_) => Some(SHARED.lock().await),
             None => None,
@@ -137,7 +139,9 @@ impl Platform {
     }
 
     pub(crate) async fn start_broker(&mut self) {
-        if std::env::var("MESH_TEST_BOOTSTRAP").is_err() {
+        if let Some(cluster) = Cluster::given() {
+            cluster.restart(1).await;
+        } else if cluster::bootstrap().is_none() {
             let address = self.bootstrap.parse().unwrap();
             let mut config = BrokerConfig::new(self.dir.path().join("kafka"), address);
             config.group_min_session_timeout = Duration::from_secs(1);
@@ -146,15 +150,19 @@ impl Platform {
         }
     }
 
-    /// Stops the embedded broker as a kill would; `false` if there is none.
+    /// Stops the broker as a kill would; `false` if it is not this test's to stop.
     pub(crate) async fn kill_broker(&mut self) -> bool {
-        match self.broker.take() {
-            Some(broker) => {
-                broker.abandon().await;
-                true
-            }
-            None => false,
+        match (self.broker.take(), Cluster::given()) {
+            (Some(broker), _) => broker.abandon().await,
+            (None, Some(cluster)) => cluster.kill(1).await,
+            (None, None) => return false,
         }
+        true
+    }
+
+    /// Whether the broker is embedded, so that a test may take its files away.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.broker.is_some()
     }
 
     pub(crate) fn config(&self, name: &str) -> Config {
@@ -304,13 +312,11 @@ pub(crate) fn config(
     config.request_timeout = Duration::from_secs(3);
     config.body_limit = 1_000;
     // A killed member holds its partitions for this long.
-    if std::env::var("MESH_TEST_BOOTSTRAP").is_err() {
-        for (name, value) in [
-            ("session.timeout.ms", "1500"),
-            ("heartbeat.interval.ms", "300"),
-        ] {
-            config.kafka.insert(name.into(), value.into());
-        }
+    for (name, value) in [
+        ("session.timeout.ms", "1500"),
+        ("heartbeat.interval.ms", "300"),
+    ] {
+        config.kafka.insert(name.into(), value.into());
     }
     if let Ok(debug) = std::env::var("MESH_TEST_KAFKA_DEBUG") {
         config.kafka.insert("debug".into(), debug);

@@ -1,10 +1,12 @@
-//! Streams against the embedded broker and registry, or against those that
-//! `MESH_TEST_BOOTSTRAP` and `MESH_TEST_REGISTRY` name.
+//! Streams against the embedded broker and registry, or against the cluster and the registry
+//! that `MESH_KAFKA_BOOTSTRAP` (see `cluster.rs`) and `MESH_TEST_REGISTRY` name.
 #![allow(clippy::unwrap_used)]
 
 mod admin;
 mod arrow;
+mod cluster;
 mod decode;
+mod failover;
 mod group;
 mod measure;
 mod partition;

@@ -1,16 +1,28 @@
-//! A broker and a registry of the test's own.
+//! A broker and a registry of the test's own, or a cluster that all tests share.
 
 use std::net::SocketAddr;
 
 use mesh_broker::{Broker, BrokerConfig};
 use mesh_registry::{Registry, RegistryConfig};
 use mesh_stream::{Admin, RegistryClient, StreamConfig, TopicSpec};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::cluster::{self, Cluster, given};
+
+/// Who stops the cluster that all tests share is alone on it.
+static SHARED: RwLock<()> = RwLock::const_new(());
+
+enum Turn {
+    Together(#[allow(dead_code)] RwLockReadGuard<'static, ()>),
+    Alone(#[allow(dead_code)] RwLockWriteGuard<'static, ()>),
+}
 
 pub(crate) struct Platform {
     pub(crate) config: StreamConfig,
     pub(crate) registry: RegistryClient,
     broker: Option<Broker>,
     folder: tempfile::TempDir,
+    turn: Turn,
 }
 
 fn any_port() -> SocketAddr {
@@ -32,6 +44,15 @@ pub(crate) async fn serve_registry(
 
 impl Platform {
     pub(crate) async fn start() -> Self {
+        Self::begin(Turn::Together(SHARED.read().await)).await
+    }
+
+    /// For a test that stops the broker.
+    pub(crate) async fn alone() -> Self {
+        Self::begin(Turn::Alone(SHARED.write().await)).await
+    }
+
+    async fn begin(turn: Turn) -> Self {
         // `RUST_LOG` shows what the clients and the servers say.
         let shown = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -39,8 +60,7 @@ impl Platform {
             .try_init();
         drop(shown);
         let folder = tempfile::tempdir().unwrap();
-        let given = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
-        let (bootstrap, broker) = match given("MESH_TEST_BOOTSTRAP") {
+        let (bootstrap, broker) = match cluster::bootstrap() {
             Some(bootstrap) => (bootstrap, None),
             None => {
                 let config = BrokerConfig::new(folder.path().join("broker"), any_port());
@@ -67,6 +87,7 @@ impl Platform {
             registry: RegistryClient::new(&url).unwrap(),
             broker,
             folder,
+            turn,
         }
     }
 
@@ -95,11 +116,23 @@ impl Platform {
         name
     }
 
+    /// A folder of the test's own.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Kills the broker as `kill -9` does, and starts it again after `pause` on the same
-    /// port and data. `false` if the broker is not this test's own.
+    /// port and data. `false` if the broker is not this test's to stop.
     pub(crate) async fn crash(&mut self, pause: std::time::Duration) -> bool {
+        assert!(matches!(self.turn, Turn::Alone(_)), "others use the broker");
         let Some(broker) = self.broker.take() else {
-            return false;
+            let Some(cluster) = Cluster::given() else {
+                return false;
+            };
+            cluster.kill(1).await;
+            tokio::time::sleep(pause).await;
+            cluster.restart(1).await;
+            return true;
         };
         let address = broker.local_addr();
         broker.abandon().await;

@@ -10,7 +10,7 @@ use crate::records::Reading;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_and_started_again_loses_and_repeats_nothing() {
-    let mut platform = Platform::start().await;
+    let mut platform = Platform::alone().await;
     let topic = platform.topic(1).await;
     let producer = Producer::new(&platform.config).unwrap();
     let count = 20_000i64;
@@ -44,7 +44,7 @@ async fn a_broker_that_is_killed_and_started_again_loses_and_repeats_nothing() {
     for pause in [50, 1_500] {
         tokio::time::sleep(Duration::from_millis(400)).await;
         if !platform.crash(Duration::from_millis(pause)).await {
-            tracing::info!("skipped: the broker is not this test's own");
+            eprintln!("nothing is killed: MESH_KAFKA_CLUSTER is not set");
             break;
         }
     }

@@ -14,7 +14,7 @@ pub(super) const CASES: Cases = Cases {
     edge,
 };
 
-fn delete(raw: &mut Raw, version: i16, group: &str) -> i16 {
+pub(crate) fn delete(raw: &mut Raw, version: i16, group: &str) -> i16 {
     let request = DeleteGroupsRequest::default().with_groups_names(vec![string(group).into()]);
     let response = raw.call(version, &request);
     assert_eq!(response.results[0].group_id.as_str(), group);

@@ -4,7 +4,7 @@ use kafka_protocol::messages::describe_groups_response::DescribedGroup;
 
 use super::group::{METADATA, Member};
 use super::offset_commit::commit_alone;
-use crate::check::{Cases, fails, ok};
+use crate::check::{Cases, cut_off, fails, ok};
 use crate::support::{Raw, string};
 use crate::target::Target;
 
@@ -35,16 +35,20 @@ fn success(target: &Target, version: i16) {
     assert_eq!(&only.member_assignment[..], b"all of it");
 }
 
-/// A group that nobody knows is dead, which since version 6 is an error.
+/// A group that nobody knows is dead, which since version 6 is an error; before there is
+/// nothing to refuse but what cannot be read.
 fn error(target: &Target, version: i16) {
     let nobody = target.unique("nobody");
-    let found = describe(&mut target.coordinator(&nobody), version, &nobody);
+    let mut raw = target.coordinator(&nobody);
+    let found = describe(&mut raw, version, &nobody);
     match version {
         6.. => fails(found.error_code, ResponseError::GroupIdNotFound),
         _ => ok(found.error_code),
     }
     assert_eq!(found.group_state.as_str(), "Dead");
     assert!(found.members.is_empty());
+    let group = string(&nobody).into();
+    cut_off(&mut raw, version, &DescribeGroupsRequest::default().with_groups(vec![group]));
 }
 
 /// A group that only has offsets is empty.

@@ -1,6 +1,6 @@
 //! Requests of a group's member, as the cases of several APIs send them.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 use kafka_protocol::error::ParseResponseErrorCode;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
@@ -67,24 +67,43 @@ pub(crate) fn when_loaded<T>(mut ask: impl FnMut() -> (i16, T)) -> T {
     })
 }
 
-/// Joins as clients do: since version 4 they come again with the id that they are given.
+/// Joins as clients do: since version 4 they come again with the id that they are given, and
+/// for another one where the group, which has no member yet, was taken for unused meanwhile.
+pub(crate) fn enter(
+    raw: &mut Raw,
+    version: i16,
+    request: impl Fn(&StrBytes) -> JoinGroupRequest,
+) -> JoinGroupResponse {
+    let mut ask = |member: &StrBytes| {
+        when_loaded(|| {
+            let response = raw.call(version, &request(member));
+            (response.error_code, response)
+        })
+    };
+    crate::target::eventually(|| {
+        let first = ask(&StrBytes::default());
+        if first.error_code.err() != Some(ResponseError::MemberIdRequired) {
+            return Some(first);
+        }
+        let second = ask(&first.member_id);
+        (second.error_code.err() != Some(ResponseError::UnknownMemberId)).then_some(second)
+    })
+}
+
+/// As [`enter`] for a new member, or as one that has its id.
 pub(crate) fn join(
     raw: &mut Raw,
     version: i16,
     group: &str,
     member: &StrBytes,
 ) -> JoinGroupResponse {
-    let mut ask = |member: &StrBytes| {
-        when_loaded(|| {
-            let response = raw.call(version, &join_request(version, group, member));
-            (response.error_code, response)
-        })
-    };
-    let first = ask(member);
-    match first.error_code.err() {
-        Some(ResponseError::MemberIdRequired) => ask(&first.member_id),
-        _ => first,
+    if member.is_empty() {
+        return enter(raw, version, |member| join_request(version, group, member));
     }
+    when_loaded(|| {
+        let response = raw.call(version, &join_request(version, group, member));
+        (response.error_code, response)
+    })
 }
 
 pub(crate) fn sync_request(
@@ -114,12 +133,32 @@ pub(crate) fn sync_request(
     }
 }
 
+/// What a consumer of a topic says of itself.
+pub(crate) fn subscription(topic: &str) -> Bytes {
+    let mut bytes = BytesMut::new();
+    bytes.put_i16(0);
+    bytes.put_i32(1);
+    bytes.put_i16(i16::try_from(topic.len()).unwrap());
+    bytes.put_slice(topic.as_bytes());
+    bytes.put_i32(-1);
+    bytes.freeze()
+}
+
 impl Member {
     /// The only member of a new group, with its assignment.
     pub(crate) fn alone(target: &Target, label: &str) -> Self {
+        Self::reading(target, label, "none")
+    }
+
+    /// As [`Member::alone`], of a group that reads a topic.
+    pub(crate) fn reading(target: &Target, label: &str, topic: &str) -> Self {
         let group = target.unique(label);
         let mut raw = target.coordinator(&group);
-        let joined = join(&mut raw, JOIN, &group, &StrBytes::default());
+        let joined = enter(&mut raw, JOIN, |member| {
+            let mut request = join_request(JOIN, &group, member);
+            request.protocols[0].metadata = subscription(topic);
+            request
+        });
         ok(joined.error_code);
         let mut member = Self {
             raw,
@@ -171,19 +210,14 @@ impl Silent {
     pub(crate) fn join(target: &Target, session_timeout_ms: i32) -> Self {
         let group = target.unique("silent");
         let mut raw = target.coordinator(&group);
-        let request = |member: &StrBytes| {
+        let joined = enter(&mut raw, JOIN, |member| {
             join_request(JOIN, &group, member).with_session_timeout_ms(session_timeout_ms)
-        };
-        let given = when_loaded(|| {
-            let response = raw.call(JOIN, &request(&StrBytes::default()));
-            (response.error_code, response.member_id)
         });
-        let joined = raw.call(JOIN, &request(&given));
         ok(joined.error_code);
         let mut member = Member {
             raw,
             group,
-            id: given,
+            id: joined.member_id.clone(),
             generation: joined.generation_id,
         };
         ok(member.sync(&joined, &[]).error_code);

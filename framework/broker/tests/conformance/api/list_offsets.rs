@@ -45,6 +45,18 @@ pub(crate) fn list(
     response.topics[0].partitions[0].clone()
 }
 
+/// As [`list`], at an isolation level.
+pub(crate) fn list_at(
+    raw: &mut Raw,
+    version: i16,
+    topic: &Topic,
+    timestamp: i64,
+    level: i8,
+) -> ListOffsetsPartitionResponse {
+    let request = request(&topic.name, 0, timestamp, -1).with_isolation_level(level);
+    raw.call(version, &request).topics[0].partitions[0].clone()
+}
+
 fn filled(target: &Target) -> (Topic, Raw) {
     // The records are old by their times, and must not be deleted for it.
     let topic = target.topic_with("offsets", 1, &[("retention.ms", "-1")]);

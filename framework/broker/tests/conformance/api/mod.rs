@@ -71,6 +71,7 @@ apis! {
     write_txn_markers: WriteTxnMarkers,
 }
 
+mod absent;
 pub(crate) mod group;
 pub(crate) mod txn;
 

@@ -17,7 +17,7 @@ pub(super) const CASES: Cases = Cases {
     edge,
 };
 
-fn delete(raw: &mut Raw, version: i16, group: &str, topic: &str, partition: i32) -> OffsetDeleteResponse {
+pub(crate) fn delete(raw: &mut Raw, version: i16, group: &str, topic: &str, partition: i32) -> OffsetDeleteResponse {
     let partition = OffsetDeleteRequestPartition::default().with_partition_index(partition);
     let topic = OffsetDeleteRequestTopic::default()
         .with_name(name(topic))

@@ -17,7 +17,7 @@ pub(super) const CASES: Cases = Cases {
     edge,
 };
 
-fn ask(raw: &mut Raw, version: i16, topic: &str, current: i32, epoch: i32) -> EpochEndOffset {
+pub(crate) fn ask(raw: &mut Raw, version: i16, topic: &str, current: i32, epoch: i32) -> EpochEndOffset {
     let partition = OffsetForLeaderPartition::default()
         .with_partition(0)
         .with_current_leader_epoch(current)

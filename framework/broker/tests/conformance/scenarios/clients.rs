@@ -2,7 +2,8 @@
 //!
 //! `MESH_CLIENT_PYTHON` names a Python that has `tests/clients/requirements.txt`; without
 //! it that lane is skipped, which is a failure where `CI` is set. The tools take a minute
-//! and need Java, so they run where `MESH_KAFKA_TOOLS=1` asks for them (`.ci/kafka`).
+//! and need Java, so they run where `MESH_KAFKA_TOOLS=1` asks for them (`.ci/kafka`). With
+//! `MESH_KAFKA_CLUSTER`, the folder of `deploy/kafka/cluster`, they read its files too.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -49,5 +50,9 @@ fn tools_of_apache_kafka() {
         eprintln!("skipped: MESH_KAFKA_TOOLS is not set");
         return;
     }
-    passes(Command::new(clients().join("kafka_tools")).arg(Target::get().bootstrap()));
+    let mut tools = Command::new(clients().join("kafka_tools"));
+    if let Some(data) = Target::get().data() {
+        tools.env("MESH_KAFKA_DATA", data);
+    }
+    passes(tools.arg(Target::get().bootstrap()));
 }

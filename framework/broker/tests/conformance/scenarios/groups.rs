@@ -9,7 +9,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::target::{PATIENCE, Target, Topic};
 
-fn fill(target: &Target, topic: &Topic, values: std::ops::Range<usize>) {
+pub(super) fn fill(target: &Target, topic: &Topic, values: std::ops::Range<usize>) {
     let producer: BaseProducer = target
         .client()
         .set("enable.idempotence", "true")
@@ -24,7 +24,7 @@ fn fill(target: &Target, topic: &Topic, values: std::ops::Range<usize>) {
     producer.flush(PATIENCE).unwrap();
 }
 
-fn consumer(target: &Target, group: &str, settings: &[(&str, &str)]) -> BaseConsumer {
+pub(super) fn consumer(target: &Target, group: &str, settings: &[(&str, &str)]) -> BaseConsumer {
     let mut config = target.client();
     config
         .set("group.id", group)
@@ -39,18 +39,18 @@ fn consumer(target: &Target, group: &str, settings: &[(&str, &str)]) -> BaseCons
     config.create().unwrap()
 }
 
-fn take(consumer: &BaseConsumer, into: &mut BTreeSet<String>) {
+pub(super) fn take(consumer: &BaseConsumer, into: &mut BTreeSet<String>) {
     if let Some(Ok(message)) = consumer.poll(Duration::from_millis(20)) {
         into.insert(String::from_utf8(message.payload().unwrap().to_vec()).unwrap());
     }
 }
 
-fn partitions(consumer: &BaseConsumer) -> usize {
+pub(super) fn partitions(consumer: &BaseConsumer) -> usize {
     consumer.assignment().unwrap().count()
 }
 
 #[track_caller]
-fn poll_until(
+pub(super) fn poll_until(
     consumers: &[&BaseConsumer],
     into: &mut BTreeSet<String>,
     done: impl Fn(&BTreeSet<String>) -> bool,
@@ -96,6 +96,11 @@ fn share_partitions(strategy: &str) {
 #[test]
 fn members_share_partitions_and_take_over() {
     share_partitions("range");
+}
+
+#[test]
+fn members_share_partitions_in_turn() {
+    share_partitions("roundrobin");
 }
 
 #[test]

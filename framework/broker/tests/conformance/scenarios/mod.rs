@@ -3,3 +3,10 @@
 mod clients;
 mod groups;
 mod idempotence;
+mod leader_epochs;
+mod offsets_by_time;
+mod offsets_forgotten;
+mod rebalances;
+mod static_members;
+mod transactional_offsets;
+mod transactions;
