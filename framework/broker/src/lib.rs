@@ -103,6 +103,9 @@ mod broker;
 mod broker_settings;
 mod config;
 mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod journal;
 mod listeners;
@@ -113,6 +116,7 @@ mod report;
 mod security;
 mod server;
 mod shared;
+mod surroundings;
 mod sync;
 mod topic_config;
 mod topic_folders;
@@ -129,3 +133,5 @@ pub use security::{
     AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, SecurityConfig, TlsConfig,
     set_password,
 };
+#[doc(hidden)]
+pub use surroundings::Surroundings;

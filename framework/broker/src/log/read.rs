@@ -58,7 +58,11 @@ impl Partition {
                     at += 1;
                     match read(&self.segments).get(at) {
                         Some(next) => segment = Arc::clone(next),
-                        None => return Ok(Bytes::new()),
+                        // Below the high watermark something has been: it was lost.
+                        None => {
+                            let len = segment.len();
+                            return Err(self.corrupt(&segment, len, "the log ends too early"));
+                        }
                     }
                 }
             }
@@ -94,19 +98,6 @@ impl Partition {
                 None => return Ok(None),
             }
         }
-    }
-
-    pub(super) fn corrupt(
-        &self,
-        segment: &Segment,
-        position: u64,
-        why: &'static str,
-    ) -> ResponseError {
-        tracing::error!(
-            topic = %self.topic, partition = self.index, segment = segment.base(), position, why,
-            "corrupt batch, not served"
-        );
-        ResponseError::CorruptMessage
     }
 
     fn batches(
