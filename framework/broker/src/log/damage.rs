@@ -46,6 +46,47 @@ impl Partition {
         ResponseError::CorruptMessage
     }
 
+    /// As [`Partition::locate`] where something is wrong on the way: every batch is checked,
+    /// and what is not whole is passed over, so that damage costs no more than itself.
+    pub(super) fn locate_past_damage(
+        &self,
+        segment: &Segment,
+        from: u64,
+        offset: i64,
+    ) -> Result<Option<u64>, ResponseError> {
+        let failed = |error| self.storage_error("read", &error);
+        let mut scanner = segment.scan(from, true).up_to(from + LOOKED_THROUGH);
+        let mut expected = segment.base();
+        let mut damaged: Option<(u64, &'static str)> = None;
+        while let Some(scanned) = scanner.next().map_err(failed)? {
+            let (position, why) = match scanned {
+                Scanned::Batch { header, position } if header.base_offset > offset => {
+                    match damaged {
+                        // What is whole begins behind the offset: it was in the damage.
+                        Some((position, why)) => return Err(self.corrupt(segment, position, why)),
+                        None => (position, "the offset is out of line"),
+                    }
+                }
+                Scanned::Batch { header, position } if header.last_offset() >= offset => {
+                    return Ok(Some(position));
+                }
+                Scanned::Batch { header, .. } => {
+                    expected = header.next_offset();
+                    continue;
+                }
+                Scanned::Bad { position, why } => (position, why),
+            };
+            damaged = Some((position, why));
+            if !scanner.resync(position, expected).map_err(failed)? {
+                break;
+            }
+        }
+        match damaged {
+            Some((position, why)) => Err(self.corrupt(segment, position, why)),
+            None => Ok(None),
+        }
+    }
+
     /// Places that reads have found damaged since the start.
     pub(crate) fn damaged_places(&self) -> usize {
         self.damage.count()

@@ -81,23 +81,21 @@ impl Partition {
             return Ok(Some(position));
         }
         let mut scanner = segment.scan(position, false);
-        loop {
-            match scanner.next().map_err(failed)? {
+        while let Some(scanned) = scanner.next().map_err(failed)? {
+            match scanned {
                 // The CRC does not cover the offset; but offsets have no gaps in a log that is
                 // never compacted, so a batch that begins too late shows that it is wrong.
-                Some(Scanned::Batch { header, position }) if header.base_offset > offset => {
-                    return Err(self.corrupt(segment, position, "the offset is out of line"));
+                Scanned::Batch { header, .. } if header.base_offset > offset => {
+                    return self.locate_past_damage(segment, position, offset);
                 }
-                Some(Scanned::Batch { header, position }) if header.last_offset() >= offset => {
+                Scanned::Batch { header, position } if header.last_offset() >= offset => {
                     return Ok(Some(position));
                 }
-                Some(Scanned::Batch { .. }) => {}
-                Some(Scanned::Bad { position, why }) => {
-                    return Err(self.corrupt(segment, position, why));
-                }
-                None => return Ok(None),
+                Scanned::Batch { .. } => {}
+                Scanned::Bad { .. } => return self.locate_past_damage(segment, position, offset),
             }
         }
+        Ok(None)
     }
 
     fn batches(
