@@ -307,9 +307,9 @@ pub(crate) fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared
             _ => ErrorKind::FailedPrecondition,
         };
         Error::new(kind, "the data folder cannot be written")
-        .with("folder", config.data_dir.display())
-        .mend("give the process the right to write there, and the disk some room")
-        .because(error)
+            .with("folder", config.data_dir.display())
+            .mend("give the process the right to write there, and the disk some room")
+            .because(error)
     };
     let clean = marker.exists();
     if clean {

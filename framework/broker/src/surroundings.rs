@@ -85,9 +85,9 @@ fn system_ms() -> i64 {
 /// Milliseconds since 1970 by the wall clock, the unit of Kafka's timestamps.
 pub(crate) fn now_ms() -> i64 {
     PLACE.with_borrow(|place| {
-        let shift = place
-            .as_ref()
-            .map_or(0, |place| place.staged.wall_shift_ms.load(Ordering::Relaxed));
+        let shift = place.as_ref().map_or(0, |place| {
+            place.staged.wall_shift_ms.load(Ordering::Relaxed)
+        });
         system_ms().saturating_add(shift)
     })
 }

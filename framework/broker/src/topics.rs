@@ -184,9 +184,9 @@ impl Topics {
                 _ => ErrorKind::FailedPrecondition,
             };
             Error::new(kind, "the list of topics cannot be written")
-            .with("file", path.display())
-            .mend("give the process the right to write there, and the disk some room")
-            .because(error)
+                .with("file", path.display())
+                .mend("give the process the right to write there, and the disk some room")
+                .because(error)
         })?;
         Ok(topics)
     }

@@ -36,7 +36,10 @@ pub fn batches(data: &[u8]) {
         };
         // The second time a producer's batch is a duplicate of the first.
         let again = round > 0 && header.producer_id >= 0;
-        assert_eq!(appended.base_offset, if again { 0 } else { round * records });
+        assert_eq!(
+            appended.base_offset,
+            if again { 0 } else { round * records }
+        );
     }
     let starts = read_to_the_end(&partition, false);
     assert!(!starts.is_empty());

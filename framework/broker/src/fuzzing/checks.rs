@@ -54,8 +54,11 @@ pub(super) fn read_to_the_end(partition: &Partition, damage: bool) -> Vec<i64> {
                     let whole = left.get(..header.total_len()).expect("a whole batch");
                     assert!(batch::crc_matches(whole), "a bad CRC at {at}");
                     assert!(header.last_offset() >= at, "a batch that is over at {at}");
-                    assert!(header.base_offset == at || (header.base_offset < at && at == from),
-                        "{} is served at {at}", header.base_offset);
+                    assert!(
+                        header.base_offset == at || (header.base_offset < at && at == from),
+                        "{} is served at {at}",
+                        header.base_offset
+                    );
                     assert!(header.next_offset() <= end, "beyond the end");
                     starts.push(header.base_offset);
                     at = header.next_offset();
@@ -97,7 +100,9 @@ pub(super) fn ask(partition: &Partition, times: &[i64], damage: bool) {
         Err(error) => panic!("offset of the largest time: {error}"),
     }
     let (start, end) = (partition.log_start(), partition.high_watermark());
-    partition.aborted_in(start, end).expect("the aborted transactions");
+    partition
+        .aborted_in(start, end)
+        .expect("the aborted transactions");
     assert!(partition.last_stable_offset() <= end);
     partition.active_producers();
     partition.open_transactions();

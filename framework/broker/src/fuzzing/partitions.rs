@@ -43,7 +43,8 @@ async fn template(clean: bool) -> Files {
     let scratch = Scratch::new();
     let dir = scratch.0.join("t-0");
     let settings = small(settings(&scratch.0));
-    let partition = std::sync::Arc::new(Partition::create("t", 0, &dir, settings).expect("creates"));
+    let partition =
+        std::sync::Arc::new(Partition::create("t", 0, &dir, settings).expect("creates"));
     let codecs = [
         Compression::None,
         Compression::Gzip,
@@ -78,7 +79,10 @@ async fn template(clean: bool) -> Files {
             partition.append_marker(&marker).expect("a marker");
         }
         if at == 18 {
-            partition.flush(partition.high_watermark()).await.expect("flushes");
+            partition
+                .flush(partition.high_watermark())
+                .await
+                .expect("flushes");
         }
     }
     if clean {
@@ -158,7 +162,11 @@ fn change(files: &mut Files, input: &mut Input<'_>) {
         6 => {
             let place = usize::from(input.u16()) % bytes.len().max(1);
             let len = usize::from(input.u16());
-            bytes.iter_mut().skip(place).take(len).for_each(|byte| *byte = 0);
+            bytes
+                .iter_mut()
+                .skip(place)
+                .take(len)
+                .for_each(|byte| *byte = 0);
         }
         // Under a checksum that is right.
         7 => {
@@ -240,7 +248,11 @@ async fn check(dir: std::path::PathBuf, settings: LogSettings, clean: bool) {
     for clean in [true, false] {
         let (again, _) =
             Partition::open("t", 0, &dir, settings, clean).expect("what was opened opens again");
-        assert_eq!(again.high_watermark(), end, "nothing is lost, clean: {clean}");
+        assert_eq!(
+            again.high_watermark(),
+            end,
+            "nothing is lost, clean: {clean}"
+        );
         assert_eq!(read_to_the_end(&again, true), written, "clean: {clean}");
         ask(&again, &times, true);
     }

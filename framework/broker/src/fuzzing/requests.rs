@@ -116,11 +116,20 @@ async fn run(config: BrokerConfig, mode: u8, frames: Vec<Bytes>) -> Vec<Answer> 
             let (api_key, length) = (key, frame.get(..4).map_or(-1, |mut len| len.get_i32()));
             assert_eq!(usize::try_from(length), Ok(frame.len() - 4), "api {key}");
             let frame = frame.slice(4..);
-            answers.push(Answer { api_key, version, frame });
+            answers.push(Answer {
+                api_key,
+                version,
+                frame,
+            });
         }
     }
-    shared.transactions.tick(config.transactional_id_expiry).await;
-    shared.coordinator.expire(i64::MAX, Duration::from_millis(1));
+    shared
+        .transactions
+        .tick(config.transactional_id_expiry)
+        .await;
+    shared
+        .coordinator
+        .expire(i64::MAX, Duration::from_millis(1));
     let before = stored(&shared);
     stop(shared).await;
 
@@ -130,7 +139,10 @@ async fn run(config: BrokerConfig, mode: u8, frames: Vec<Bytes>) -> Vec<Answer> 
     // Only markers of transactions that nobody knows may have come at the start.
     for (name, (starts, _)) in &before {
         let (found, _) = after.get(name).expect("the partition is there again");
-        assert!(found.starts_with(starts), "{name}: {starts:?}, then {found:?}");
+        assert!(
+            found.starts_with(starts),
+            "{name}: {starts:?}, then {found:?}"
+        );
     }
     assert_eq!(before.len(), after.len());
     stop(shared).await;

@@ -118,21 +118,99 @@ fn ways() -> Vec<(String, Vec<u8>)> {
         ..Batch::default()
     });
     let ways: [(&str, u8, &Bytes, &[kafka_protocol::messages::ApiKey]); 7] = [
-        ("produce-fetch", 0, &plain, &[Produce, Produce, Fetch, ListOffsets, OffsetForLeaderEpoch]),
-        ("transaction", 0, &transactional,
-            &[InitProducerId, AddPartitionsToTxn, Produce, AddOffsetsToTxn, TxnOffsetCommit, DescribeTransactions, EndTxn, Fetch]),
-        ("open-transaction", 0, &transactional,
-            &[InitProducerId, AddPartitionsToTxn, Produce, DescribeProducers, ListTransactions, InitProducerId]),
-        ("group", 0, &plain,
-            &[FindCoordinator, JoinGroup, SyncGroup, Heartbeat, OffsetCommit, OffsetFetch, DescribeGroups, ListGroups, LeaveGroup, OffsetDelete, DeleteGroups]),
-        ("admin", 4, &plain,
-            &[CreateTopics, Metadata, CreatePartitions, IncrementalAlterConfigs, AlterConfigs, DescribeConfigs, DescribeLogDirs, DeleteTopics, Metadata]),
-        ("acls", 3, &plain, &[CreateAcls, DescribeAcls, Produce, Fetch, DeleteAcls, Metadata]),
-        ("login", 8, &plain, &[ApiVersions, SaslHandshake, SaslAuthenticate, Produce]),
+        (
+            "produce-fetch",
+            0,
+            &plain,
+            &[Produce, Produce, Fetch, ListOffsets, OffsetForLeaderEpoch],
+        ),
+        (
+            "transaction",
+            0,
+            &transactional,
+            &[
+                InitProducerId,
+                AddPartitionsToTxn,
+                Produce,
+                AddOffsetsToTxn,
+                TxnOffsetCommit,
+                DescribeTransactions,
+                EndTxn,
+                Fetch,
+            ],
+        ),
+        (
+            "open-transaction",
+            0,
+            &transactional,
+            &[
+                InitProducerId,
+                AddPartitionsToTxn,
+                Produce,
+                DescribeProducers,
+                ListTransactions,
+                InitProducerId,
+            ],
+        ),
+        (
+            "group",
+            0,
+            &plain,
+            &[
+                FindCoordinator,
+                JoinGroup,
+                SyncGroup,
+                Heartbeat,
+                OffsetCommit,
+                OffsetFetch,
+                DescribeGroups,
+                ListGroups,
+                LeaveGroup,
+                OffsetDelete,
+                DeleteGroups,
+            ],
+        ),
+        (
+            "admin",
+            4,
+            &plain,
+            &[
+                CreateTopics,
+                Metadata,
+                CreatePartitions,
+                IncrementalAlterConfigs,
+                AlterConfigs,
+                DescribeConfigs,
+                DescribeLogDirs,
+                DeleteTopics,
+                Metadata,
+            ],
+        ),
+        (
+            "acls",
+            3,
+            &plain,
+            &[
+                CreateAcls,
+                DescribeAcls,
+                Produce,
+                Fetch,
+                DeleteAcls,
+                Metadata,
+            ],
+        ),
+        (
+            "login",
+            8,
+            &plain,
+            &[ApiVersions, SaslHandshake, SaslAuthenticate, Produce],
+        ),
     ];
     let newest = |wanted| {
         let mut known = api::advertised_versions();
-        known.find(|(key, ..)| *key == wanted).map(|(_, _, newest)| newest)
+        known
+            .find(|(key, ..)| *key == wanted)
+            .map(|(_, _, newest)| newest)
     };
     ways.into_iter()
         .map(|(name, mode, blob, keys)| {

@@ -71,9 +71,14 @@ async fn start(config: Arc<BrokerConfig>) {
         let shared = Arc::new(shared);
         shared.transactions.recover().await;
         shared.coordinator.start_clocks();
-        shared.transactions.tick(config.transactional_id_expiry).await;
+        shared
+            .transactions
+            .tick(config.transactional_id_expiry)
+            .await;
         shared.transactions.all();
-        shared.coordinator.expire(i64::MAX, Duration::from_millis(1));
+        shared
+            .coordinator
+            .expire(i64::MAX, Duration::from_millis(1));
         shared.stop.cancel();
         shared.tasks.close();
         let stopped = tokio::time::timeout(Duration::from_secs(60), shared.tasks.wait()).await;

@@ -40,9 +40,8 @@ impl Offsets {
         for line in lines {
             state.apply(line.not_after(now));
         }
-        let journal =
-            Journal::begin(path, durable_before_ack, &state.snapshot())
-                .map_err(|error| journal::unwritable(path, error))?;
+        let journal = Journal::begin(path, durable_before_ack, &state.snapshot())
+            .map_err(|error| journal::unwritable(path, error))?;
         Ok(Self {
             state: RwLock::new(state),
             journal: Arc::new(journal),

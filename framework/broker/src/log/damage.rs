@@ -95,7 +95,9 @@ impl Partition {
 
 /// The offset of the next whole batch behind a bad place in the segment.
 fn next_whole(segment: &Segment, position: u64) -> Option<i64> {
-    let mut scanner = segment.scan(position, true).up_to(position + LOOKED_THROUGH);
+    let mut scanner = segment
+        .scan(position, true)
+        .up_to(position + LOOKED_THROUGH);
     if !scanner.resync(position, segment.base()).ok()? {
         return None;
     }

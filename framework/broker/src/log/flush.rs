@@ -11,7 +11,7 @@ use super::recovery;
 use super::snapshots::save_producers;
 use super::transactions::NONE_OPEN;
 use crate::files;
-use crate::sync::{lock, steady_ms, read};
+use crate::sync::{lock, read, steady_ms};
 
 impl Partition {
     /// Returns when all before `offset` may be acknowledged.

@@ -126,6 +126,10 @@ impl Partition {
                 break;
             }
             if header.last_offset() >= upto {
+                // No batch lies across what readers see, so this one is not what it says.
+                if good == 0 {
+                    return Err(self.corrupt(segment, position, "it ends behind the log"));
+                }
                 break;
             }
             let total = header.total_len();

@@ -380,7 +380,12 @@ fn replay_marker(
     let batch = segment.read_at(position, header.total_len())?;
     Ok(Marker::parse(&batch).and_then(|marker| {
         producers
-            .end_transaction(&marker, header.base_offset, header.max_timestamp, steady_ms())?
+            .end_transaction(
+                &marker,
+                header.base_offset,
+                header.max_timestamp,
+                steady_ms(),
+            )?
             .aborted
     }))
 }

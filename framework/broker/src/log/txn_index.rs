@@ -169,6 +169,9 @@ mod tests {
         assert!(again.load(false).unwrap());
         assert_eq!(search(&again, 0, 100), (vec![], false));
         std::fs::remove_file(&path).unwrap();
-        assert!(!again.load(false).unwrap(), "a missing index is not an empty one");
+        assert!(
+            !again.load(false).unwrap(),
+            "a missing index is not an empty one"
+        );
     }
 }

@@ -90,9 +90,8 @@ impl Transactions {
                 }
             }
         }
-        let journal =
-            Journal::begin(path, durable_before_ack, &snapshot(&entries))
-                .map_err(|error| journal::unwritable(path, error))?;
+        let journal = Journal::begin(path, durable_before_ack, &snapshot(&entries))
+            .map_err(|error| journal::unwritable(path, error))?;
         Ok(Self {
             entries: Mutex::new(entries),
             journal: Arc::new(journal),

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::OffsetCommitRequest;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::OffsetCommitRequest;
 use mesh_broker::{Broker, BrokerConfig, RecoveryReport};
 
 use crate::support::{ANY, Raw, name, records_of, runtime, string, values_of};
@@ -135,7 +135,10 @@ pub(crate) fn read_past_damage(raw: &mut Raw, end: i64) -> (Vec<(i64, String)>, 
                 }
             }
             CORRUPT => {
-                assert!(data.records.unwrap_or_default().is_empty(), "served at {at}");
+                assert!(
+                    data.records.unwrap_or_default().is_empty(),
+                    "served at {at}"
+                );
                 refused.push(at);
                 at += 1;
             }

@@ -97,7 +97,9 @@ fn transactions_time_out_by_their_age() {
     // That another one times out shows that all of them have been looked at.
     let mut other = Tx::start_with(&test, "other", 100);
     other.write("t", 2, &["other"]);
-    until("a time-out behind a clock set forth", || stable(&mut raw, 2));
+    until("a time-out behind a clock set forth", || {
+        stable(&mut raw, 2)
+    });
     assert!(!stable(&mut raw, 0), "aborted because the clock was set");
     long.commit();
     assert!(stable(&mut raw, 0));
@@ -111,7 +113,11 @@ fn committed_offsets_expire_by_their_age() {
     });
     test.topic("t", 1, &[]);
     let mut raw = test.raw();
-    assert_eq!(raw.produce("t", 0, BatchOf::values(&["value"]).bytes()).error_code, 0);
+    assert_eq!(
+        raw.produce("t", 0, BatchOf::values(&["value"]).bytes())
+            .error_code,
+        0
+    );
     assert_eq!(commit(&mut raw, "old", 1), 0);
     clock.pass(4 * DAY);
     clock.set_wall_clock(-2 * DAY);
@@ -120,7 +126,11 @@ fn committed_offsets_expire_by_their_age() {
     clock.pass(4 * DAY);
     // Eight days old; the newer one, four, has been looked at in the same round or a later.
     until("an offset expires", || committed(&mut raw, "old") == -1);
-    assert_eq!(committed(&mut raw, "new"), 1, "expired because the clock was set");
+    assert_eq!(
+        committed(&mut raw, "new"),
+        1,
+        "expired because the clock was set"
+    );
     clock.pass(4 * DAY);
     until("the other expires", || committed(&mut raw, "new") == -1);
 }

@@ -38,6 +38,8 @@ impl SmallDisk {
             )
         };
         if mounted == 0 {
+            // Room to be made: a megabyte, enough to go on and to stop in order.
+            fs::write(dir.path().join("ballast"), vec![7; 1 << 20]).unwrap();
             return Some(Self(dir));
         }
         let error = std::io::Error::last_os_error();
@@ -58,7 +60,11 @@ impl SmallDisk {
     }
 
     fn make_room(&self) {
-        fs::remove_file(self.path().join("filler")).unwrap();
+        for name in ["filler", "ballast"] {
+            if let Err(error) = fs::remove_file(self.path().join(name)) {
+                assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+            }
+        }
     }
 }
 
@@ -86,7 +92,7 @@ fn until_refused(mut ask: impl FnMut(i64) -> i16) -> (i16, i64) {
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     for flush in [FlushPolicy::Always, FlushPolicy::Os] {
-        let Some(disk) = SmallDisk::new(6 << 20) else {
+        let Some(disk) = SmallDisk::new(8 << 20) else {
             return;
         };
         let mut test = TestBroker::start_with(|config| {
@@ -101,10 +107,15 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
         assert_eq!(commit(&mut raw, "g", 0), 0);
 
         let large = vec!["x".repeat(100_000)];
-        let (code, mut there) =
-            until_refused(|_| raw.produce("t", 0, BatchOf::values(&large).bytes()).error_code);
+        let (code, mut there) = until_refused(|_| {
+            raw.produce("t", 0, BatchOf::values(&large).bytes())
+                .error_code
+        });
         assert_eq!(code, STORAGE);
-        assert!(there > 40, "segments were full before the disk was: {there}");
+        assert!(
+            there > 40,
+            "segments were full before the disk was: {there}"
+        );
         disk.fill();
         let small = || BatchOf::values(&["small"]).bytes();
         let (code, more) = until_refused(|_| raw.produce("t", 0, small()).error_code);
@@ -172,21 +183,35 @@ fn a_failed_fsync_closes_the_partition_until_a_start() {
     assert_eq!(commit(&mut raw, "g", 1), 0);
 
     surroundings.fail_fsync(true);
-    assert_eq!(raw.produce("t", 0, batch("not durable")).error_code, STORAGE);
+    assert_eq!(
+        raw.produce("t", 0, batch("not durable")).error_code,
+        STORAGE
+    );
     assert_eq!(commit(&mut raw, "g", 2), NOT_AVAILABLE);
     assert_eq!(raw.create_topic("new", 1, &[]), STORAGE);
     surroundings.fail_fsync(false);
     assert_eq!(raw.produce("t", 0, batch("later")).error_code, STORAGE);
     assert_eq!(commit(&mut raw, "g", 3), NOT_AVAILABLE);
-    assert_eq!(raw.read_all("t", 0, 0).len(), 1, "only what is durable is shown");
-    assert_eq!(raw.produce("t", 1, batch("other")).error_code, 0, "others go on");
+    assert_eq!(
+        raw.read_all("t", 0, 0).len(),
+        1,
+        "only what is durable is shown"
+    );
+    assert_eq!(
+        raw.produce("t", 1, batch("other")).error_code,
+        0,
+        "others go on"
+    );
     assert_eq!(raw.create_topic("new", 1, &[]), 0);
 
     test.crash();
     test.start_again();
     let mut raw = test.raw();
     let there = raw.read_all("t", 0, 0).len();
-    assert!((1..=2).contains(&there), "the unacknowledged may be there: {there}");
+    assert!(
+        (1..=2).contains(&there),
+        "the unacknowledged may be there: {there}"
+    );
     let next = raw.produce("t", 0, batch("again"));
     assert_eq!((next.error_code, next.base_offset), (0, there as i64));
     assert_eq!(commit(&mut raw, "g", 4), 0);

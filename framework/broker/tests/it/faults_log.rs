@@ -162,7 +162,13 @@ fn a_flipped_bit_beside_the_segments_is_repaired() {
         .map(|(path, _)| path.to_string_lossy().into_owned())
         .filter(|path| path.starts_with("topics/") && !path.ends_with(".log"))
         .collect();
-    for kind in [".index", ".timeindex", ".txnindex", ".snapshot", "recovery-point"] {
+    for kind in [
+        ".index",
+        ".timeindex",
+        ".txnindex",
+        ".snapshot",
+        "recovery-point",
+    ] {
         assert!(names.iter().any(|name| name.ends_with(kind)), "{kind}");
     }
     for name in &names {
