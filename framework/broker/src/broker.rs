@@ -25,6 +25,7 @@ use crate::report::RecoveryReport;
 use crate::security::{AclStore, Authorizer, Logins, Tls, Users};
 use crate::server;
 use crate::shared::Shared;
+use crate::surroundings::Place;
 use crate::topics::Topics;
 use crate::txn::Transactions;
 
@@ -59,9 +60,11 @@ impl Broker {
     /// address that is taken or not ours, a list of topics that cannot be read.
     pub async fn start(config: BrokerConfig) -> Result<Self> {
         check(&config)?;
+        let place = Place::new(&config.surroundings);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.worker_threads.max(1))
             .thread_name("mesh-broker")
+            .on_thread_start(move || place.enter())
             .enable_all()
             .build()
             .map_err(|error| {
@@ -278,7 +281,7 @@ fn raise_file_limit() {
 }
 
 /// Creates the data folder and takes its lock.
-fn lock_folder(folder: &Path) -> Result<File> {
+pub(crate) fn lock_folder(folder: &Path) -> Result<File> {
     let unusable = |error: io::Error| {
         Error::new(
             ErrorKind::FailedPrecondition,
@@ -308,16 +311,18 @@ fn lock_folder(folder: &Path) -> Result<File> {
     }
 }
 
-fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryReport)> {
+/// Opens all that lies in the data folder.
+pub(crate) fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared, RecoveryReport)> {
     let marker = config.data_dir.join(CLEAN);
     let unusable = |error: io::Error| {
-        Error::new(
-            ErrorKind::FailedPrecondition,
-            "the data folder cannot be written",
-        )
-        .with("folder", config.data_dir.display())
-        .mend("give the process the right to write there, and the disk some room")
-        .because(error)
+        let kind = match error.kind() {
+            io::ErrorKind::StorageFull => ErrorKind::ResourceExhausted,
+            _ => ErrorKind::FailedPrecondition,
+        };
+        Error::new(kind, "the data folder cannot be written")
+            .with("folder", config.data_dir.display())
+            .mend("give the process the right to write there, and the disk some room")
+            .because(error)
     };
     let clean = marker.exists();
     if clean {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::security::{Listener, SecurityConfig};
+use crate::surroundings::Surroundings;
 
 /// When written batches are made durable (fsync), and with that what an acknowledgement
 /// with `acks=all` promises.
@@ -90,6 +91,9 @@ pub struct BrokerConfig {
     /// Threads of the broker's own runtime. Two more than there are processors by default,
     /// since file reads and writes run on them and may wait for the disk.
     pub worker_threads: usize,
+    /// The clock and the disk that tests stage.
+    #[doc(hidden)]
+    pub surroundings: Surroundings,
 }
 
 impl BrokerConfig {
@@ -124,6 +128,7 @@ impl BrokerConfig {
             transactional_id_expiry: Duration::from_secs(7 * 86_400),
             transaction_check_interval: Duration::from_secs(1),
             worker_threads: processors + 2,
+            surroundings: Surroundings::default(),
         }
     }
 }

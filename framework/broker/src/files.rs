@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::surroundings::fsync;
+
 /// Replaces `path` by `bytes`: written beside it, synced, renamed over it, and the
 /// folder synced, so that a crash at any instant leaves one whole version.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -28,10 +30,17 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         .truncate(true)
         .mode(mode)
         .open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| fsync(|| file.sync_all()));
     drop(file);
-    fs::rename(&temporary, path)?;
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+        // On a full disk the half that was written takes the room of others.
+        if let Err(kept) = remove_optional(&temporary) {
+            tracing::warn!(file = %temporary.display(), error = %kept, "cannot remove half a file");
+        }
+        return Err(error);
+    }
     match path.parent() {
         // A bare file name lies in the working folder.
         Some(folder) if folder.as_os_str().is_empty() => sync_dir(Path::new(".")),
@@ -42,7 +51,59 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    let folder = File::open(path)?;
+    fsync(|| folder.sync_all())
+}
+
+/// How the last line of a file begins that carries its checksum.
+const CHECKSUM: &[u8] = b"\ncrc32c ";
+/// Bytes of that line, the one before its beginning included.
+pub(crate) const CHECKSUM_LEN: usize = CHECKSUM.len() + 8 + 1;
+
+/// The bytes and a last line that tells whether they are what was written.
+pub(crate) fn with_checksum(bytes: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(bytes.len() + CHECKSUM_LEN);
+    whole.extend_from_slice(bytes);
+    whole.extend_from_slice(CHECKSUM);
+    whole.extend_from_slice(format!("{:08x}\n", crc32c::crc32c(bytes)).as_bytes());
+    whole
+}
+
+/// What was written, if it is that; `None` when the checksum is missing or does not match.
+pub(crate) fn checked(whole: &[u8]) -> Option<&[u8]> {
+    let (bytes, _) = whole.split_at_checked(whole.len().checked_sub(CHECKSUM_LEN)?)?;
+    (whole == with_checksum(bytes)).then_some(bytes)
+}
+
+/// Whether the last line looks like a checksum, be it right or wrong.
+fn has_checksum(whole: &[u8]) -> bool {
+    let line = whole.len().checked_sub(CHECKSUM_LEN);
+    line.and_then(|at| whole.get(at..))
+        .is_some_and(|line| line.starts_with(CHECKSUM))
+}
+
+/// As [`write_atomic`], with a checksum.
+pub(crate) fn write_checked(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic(path, &with_checksum(bytes))
+}
+
+/// Reads a file that may not be there yet. One without a checksum, such as a file that
+/// somebody has mended by hand, is taken as it is.
+///
+/// # Errors
+/// `InvalidData` when the checksum does not match.
+pub(crate) fn read_checked(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(whole) = read_optional(path)? else {
+        return Ok(None);
+    };
+    match checked(&whole) {
+        Some(bytes) => Ok(Some(bytes.to_vec())),
+        None if has_checksum(&whole) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the checksum in the last line does not match",
+        )),
+        None => Ok(Some(whole)),
+    }
 }
 
 /// Reads a file that may not be there yet.

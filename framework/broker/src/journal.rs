@@ -7,15 +7,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use mesh_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::files;
 use crate::report::{Finding, FindingKind, RecoveryReport};
+use crate::surroundings::fsync;
 use crate::sync::lock;
 
 const HEADER: usize = 8;
@@ -44,6 +47,15 @@ fn frame<T: Serialize>(lines: &[T]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A payload as a frame, whatever it is.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn sealed(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (payload.len() as u32).to_be_bytes().to_vec();
+    bytes.extend_from_slice(&crc32c::crc32c(payload).to_be_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
 /// The frame at the start of `bytes`: its length and, if the CRC matches, its payload.
 fn parse(bytes: &[u8]) -> Option<(usize, Option<&[u8]>)> {
     let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
@@ -51,6 +63,13 @@ fn parse(bytes: &[u8]) -> Option<(usize, Option<&[u8]>)> {
     let payload = bytes.get(HEADER..HEADER.checked_add(len)?)?;
     let good = crc32c::crc32c(payload) == crc;
     Some((HEADER + len, good.then_some(payload)))
+}
+
+/// Whether a whole list stands there, in a good frame.
+fn is_frame(bytes: &[u8]) -> bool {
+    // Looked at first, since the CRC of every place would take long.
+    bytes.get(HEADER) == Some(&b'[')
+        && matches!(parse(bytes), Some((_, Some(payload))) if payload.ends_with(b"]"))
 }
 
 fn replay<T: DeserializeOwned>(path: &Path) -> io::Result<Replay<T>> {
@@ -70,14 +89,17 @@ fn replay<T: DeserializeOwned>(path: &Path) -> io::Result<Replay<T>> {
                 at += len;
             }
             // A bad frame with a good one behind it is damage, else the last write was torn.
-            Some((len, None)) if matches!(parse(&left[len..]), Some((_, Some(_)))) => {
-                replay.damaged += len as u64;
-                at += len;
-            }
-            _ => {
-                replay.torn = left.len() as u64;
-                break;
-            }
+            // Its length may be what is wrong, so the next one is looked for everywhere.
+            _ => match (1..left.len()).find(|next| is_frame(&left[*next..])) {
+                Some(next) => {
+                    replay.damaged += next as u64;
+                    at += next;
+                }
+                None => {
+                    replay.torn = left.len() as u64;
+                    break;
+                }
+            },
         }
     }
     Ok(replay)
@@ -117,6 +139,24 @@ pub(crate) fn read<T: DeserializeOwned>(
     Ok(replay.lines)
 }
 
+/// A journal that cannot be begun.
+pub(crate) fn unwritable(path: &Path, error: io::Error) -> Error {
+    let (kind, mend) = match error.kind() {
+        io::ErrorKind::StorageFull => (
+            ErrorKind::ResourceExhausted,
+            "make some room on the disk; nothing that was stored is lost",
+        ),
+        _ => (
+            ErrorKind::FailedPrecondition,
+            "give the process the right to write there, and check the disk",
+        ),
+    };
+    Error::new(kind, "a journal cannot be written")
+        .with("file", path.display())
+        .mend(mend)
+        .because(error)
+}
+
 /// The file that is appended to.
 #[derive(Debug)]
 struct Log {
@@ -140,10 +180,17 @@ impl Log {
         })
     }
 
-    fn append(&mut self, frame: &[u8]) -> io::Result<()> {
+    /// Whether the name still stands for the file that is appended to.
+    fn is_in_place(&self) -> bool {
+        let (Ok(named), Ok(ours)) = (fs::metadata(&self.path), self.file.metadata()) else {
+            return false;
+        };
+        (named.dev(), named.ino()) == (ours.dev(), ours.ino())
+    }
+
+    fn append(&mut self, frame: &[u8]) -> Result<(), (io::Error, Option<io::Error>)> {
         if let Err(error) = self.file.write_all(frame) {
-            self.file.set_len(self.len)?;
-            return Err(error);
+            return Err((error, self.file.set_len(self.len).err()));
         }
         self.len += frame.len() as u64;
         Ok(())
@@ -222,7 +269,7 @@ impl Journal {
                 // A second handle, to sync without holding up appends.
                 (upto, log.file.try_clone()?)
             };
-            file.sync_data()?;
+            fsync(|| file.sync_data())?;
             journal.flushed.fetch_max(upto, Ordering::AcqRel);
             Ok::<(), io::Error>(())
         })
@@ -260,7 +307,14 @@ impl Turn<'_> {
         if self.journal.failed.load(Ordering::Acquire) {
             return Err(broken());
         }
-        self.log.append(&frame(lines)?)?;
+        if let Err((error, not_cut)) = self.log.append(&frame(lines)?) {
+            if let Some(not_cut) = not_cut {
+                // Half a frame would stand before the next one.
+                tracing::error!(error = %not_cut, "cannot cut a half-written entry");
+                self.journal.failed.store(true, Ordering::Release);
+            }
+            return Err(error);
+        }
         Ok(self.journal.appended.fetch_add(1, Ordering::AcqRel) + 1)
     }
 
@@ -276,8 +330,17 @@ impl Turn<'_> {
         }
         match Log::rewrite(&self.log.path, &snapshot()) {
             Ok(log) => *self.log = log,
+            // For want of room, perhaps: the file before is as good, and grows on. It is
+            // tried again when it has doubled, so that a full disk is not written to for
+            // every line.
+            Err(error) if self.log.is_in_place() => {
+                tracing::error!(%error, file = %self.log.path.display(), "cannot rewrite a journal");
+                let tried = self.log.len / 2;
+                journal.snapshot_len.store(tried, Ordering::Release);
+                return Ok(());
+            }
             Err(error) => {
-                // Nobody knows which of the two files the name stands for now.
+                // The name stands for another file now, which may not be durable.
                 journal.failed.store(true, Ordering::Release);
                 return Err(error);
             }

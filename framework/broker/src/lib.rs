@@ -109,6 +109,9 @@ mod buffers;
 mod config;
 mod connection;
 mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod journal;
 mod listeners;
@@ -120,6 +123,7 @@ mod report;
 mod security;
 mod server;
 mod shared;
+mod surroundings;
 mod sync;
 mod topic_config;
 mod topic_folders;
@@ -136,3 +140,5 @@ pub use security::{
     AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, SecurityConfig, TlsConfig,
     set_password,
 };
+#[doc(hidden)]
+pub use surroundings::Surroundings;

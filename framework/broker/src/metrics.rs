@@ -107,6 +107,8 @@ pub struct MetricsSnapshot {
     pub produced_bytes: u64,
     /// Record batches refused with an error.
     pub refused_batches: u64,
+    /// Places in logs that reads have found damaged since the start; the log names them.
+    pub damaged_places: u64,
     /// Bytes of record batches handed to consumers.
     pub fetched_bytes: u64,
     /// Requests by Kafka API key.

@@ -31,7 +31,7 @@ impl ProducerIds {
             .mend("write into it a number above any producer id used before")
             .because(error)
         };
-        let next = match files::read_optional(&path).map_err(|error| unreadable(error.into()))? {
+        let next = match files::read_checked(&path).map_err(|error| unreadable(error.into()))? {
             Some(bytes) => String::from_utf8(bytes)
                 .map_err(|error| unreadable(error.into()))?
                 .trim()
@@ -49,7 +49,7 @@ impl ProducerIds {
         let mut block = lock(&self.block);
         let (next, end) = *block;
         if next == end {
-            files::write_atomic(&self.path, (end + BLOCK).to_string().as_bytes())?;
+            files::write_checked(&self.path, (end + BLOCK).to_string().as_bytes())?;
             block.1 = end + BLOCK;
         }
         block.0 = next + 1;

@@ -55,6 +55,9 @@ impl Shared {
             produced_records: metrics.produced_records.get(),
             produced_bytes: metrics.produced_bytes.get(),
             refused_batches: metrics.refused_batches.get(),
+            damaged_places: partitions()
+                .map(|partition| partition.damaged_places() as u64)
+                .sum(),
             fetched_bytes: metrics.fetched_bytes.get(),
             requests: metrics.requests(),
             active_groups: self.coordinator.active() as u64,

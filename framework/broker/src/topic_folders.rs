@@ -111,7 +111,18 @@ pub(crate) fn finish_deletions(folder: &Path, stored: &mut Stored) -> io::Result
 pub(crate) fn remove_leftovers(folder: &Path, stored: &Stored) -> io::Result<()> {
     let mut wanted: HashSet<String> = HashSet::new();
     for topic in &stored.topics {
-        wanted.extend((0..topic.partitions).map(|index| format!("{}-{index}", topic.name)));
+        for index in 0..topic.partitions {
+            let name = format!("{}-{index}", topic.name);
+            // At once, before anything is removed, and before a wrong number of partitions
+            // fills the memory.
+            if !folder.join(&name).is_dir() {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("the folder of partition {name} is missing"),
+                ));
+            }
+            wanted.insert(name);
+        }
     }
     for name in folder_names(folder)? {
         if wanted.contains(&name) {
@@ -125,11 +136,5 @@ pub(crate) fn remove_leftovers(folder: &Path, stored: &Stored) -> io::Result<()>
             }
         }
     }
-    match wanted.iter().find(|name| !folder.join(name).is_dir()) {
-        Some(missing) => Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("the folder of partition {missing} is missing"),
-        )),
-        None => Ok(()),
-    }
+    Ok(())
 }

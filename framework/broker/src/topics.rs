@@ -112,13 +112,16 @@ impl Topics {
         };
         fs::create_dir_all(&folder).map_err(failed)?;
         let path = config.data_dir.join(FILE);
-        let mut stored = match files::read_optional(&path).map_err(failed)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                Error::new(ErrorKind::Corrupt, "the list of topics cannot be read")
-                    .with("file", path.display())
-                    .mend("restore the file from a backup; the records lie beside it")
-                    .because(error)
-            })?,
+        let unreadable = |error: io::Error| {
+            Error::new(ErrorKind::Corrupt, "the list of topics cannot be read")
+                .with("file", path.display())
+                .mend("restore the file from a backup; the records lie beside it")
+                .because(error)
+        };
+        let mut stored = match files::read_checked(&path).map_err(unreadable)? {
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?
+            }
             None => {
                 if has_data(&folder).map_err(failed)? {
                     return Err(Error::new(
@@ -137,7 +140,15 @@ impl Topics {
             }
         };
         finish_deletions(&folder, &mut stored).map_err(failed)?;
-        remove_leftovers(&folder, &stored).map_err(failed)?;
+        remove_leftovers(&folder, &stored).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::Corrupt, "the folder of a partition is missing")
+                    .with("folder", folder.display())
+                    .mend("restore it from a backup, or take the topic out of topics.json")
+                    .because(error)
+            }
+            _ => failed(error),
+        })?;
         let mut directory = Directory {
             broker_settings: stored.broker_settings,
             ..Directory::default()
@@ -168,13 +179,14 @@ impl Topics {
             changing: tokio::sync::Mutex::new(()),
         };
         topics.save(&topics.snapshot()).map_err(|error| {
-            Error::new(
-                ErrorKind::FailedPrecondition,
-                "the list of topics cannot be written",
-            )
-            .with("file", path.display())
-            .mend("give the process the right to write there, and the disk some room")
-            .because(error)
+            let kind = match error.kind() {
+                io::ErrorKind::StorageFull => ErrorKind::ResourceExhausted,
+                _ => ErrorKind::FailedPrecondition,
+            };
+            Error::new(kind, "the list of topics cannot be written")
+                .with("file", path.display())
+                .mend("give the process the right to write there, and the disk some room")
+                .because(error)
         })?;
         Ok(topics)
     }
@@ -221,7 +233,7 @@ impl Topics {
             broker_settings: directory.broker_settings.clone(),
         };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(io::Error::other)?;
-        files::write_atomic(&self.config.data_dir.join(FILE), &bytes)
+        files::write_checked(&self.config.data_dir.join(FILE), &bytes)
     }
 
     /// Checks whether a topic could be created now.

@@ -259,6 +259,27 @@ pub(crate) async fn answer(
     }
 }
 
+/// What is advertised, for those who try it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn advertised_versions() -> impl Iterator<Item = (ApiKey, i16, i16)> {
+    APIS.iter().copied()
+}
+
+/// A whole request of a version.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn sample(key: ApiKey, version: i16, blob: &[u8]) -> Vec<u8> {
+    let mut request = Vec::new();
+    for part in [key as i16, version, 0, 1, 1] {
+        request.extend_from_slice(&part.to_be_bytes());
+    }
+    request.push(b'c');
+    if key.request_header_version(version) >= 2 {
+        request.push(0);
+    }
+    request.extend(shape::sample(key, version, blob));
+    request
+}
+
 /// Reads the head; the key is `None` when the API or its version is not served.
 fn read_head(frame: &Bytes) -> Result<(Head, Option<ApiKey>), Refused> {
     let short = || "the request is shorter than its header".to_owned();

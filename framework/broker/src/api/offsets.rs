@@ -22,7 +22,7 @@ use super::{code, text};
 use crate::group::{Claim, Committed};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 
 /// Since this version of OffsetCommit clients are told that there is no such group.
 const NOT_FOUND_SINCE: i16 = 9;
@@ -49,7 +49,7 @@ pub(super) async fn offset_commit(
             other => other,
         })
     });
-    let now = now_ms();
+    let now = steady_ms();
     // Clients of versions 2 to 4 may say how long an offset is kept.
     let expires_ms = match request.retention_time_ms {
         -1 => None,

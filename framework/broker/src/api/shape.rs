@@ -6,7 +6,12 @@
 //! of Apache Kafka), without allocating; only what is really there is decoded.
 
 mod admin;
+#[cfg(any(test, fuzzing))]
+mod sample;
 mod security;
+
+#[cfg(any(test, fuzzing))]
+pub(super) use self::sample::sample;
 
 use bytes::Buf;
 use kafka_protocol::messages::ApiKey;
@@ -295,6 +300,11 @@ fn shape(key: ApiKey) -> Option<Shape> {
     })
 }
 
+/// An element may be one byte long and take two hundred when it is decoded, so what is
+/// really there needs a bound too. A request about every partition of a large broker has
+/// some ten thousand.
+const MOST_ELEMENTS: usize = 1 << 20;
+
 /// Walks the body of a request; an error says that it is not whole.
 pub(super) fn check(key: ApiKey, version: i16, body: &[u8]) -> Result<(), String> {
     let (flexible_since, fields) = shape(key).ok_or("the request has no known shape")?;
@@ -302,12 +312,13 @@ pub(super) fn check(key: ApiKey, version: i16, body: &[u8]) -> Result<(), String
         left: body,
         version,
         flexible: version >= flexible_since,
+        allowed: MOST_ELEMENTS,
     };
     match walk.structure(fields) {
         // Bytes behind the request are passed over, as Kafka does: librdkafka sends a few
         // behind a Metadata request for all topics.
         Some(()) => Ok(()),
-        None => Err("the request is not whole".to_owned()),
+        None => Err("the request is not whole, or has too many elements".to_owned()),
     }
 }
 
@@ -315,6 +326,8 @@ struct Walk<'a> {
     left: &'a [u8],
     version: i16,
     flexible: bool,
+    /// Elements of arrays and tagged fields that may still come.
+    allowed: usize,
 }
 
 impl Walk<'_> {
@@ -326,6 +339,7 @@ impl Walk<'_> {
         }
         if self.flexible {
             let tags = self.varint()?;
+            self.allowed = self.allowed.checked_sub(tags)?;
             for _ in 0..tags {
                 self.varint()?;
                 let len = self.varint()?;
@@ -343,7 +357,7 @@ impl Walk<'_> {
                 self.skip(len.unwrap_or(0))
             }
             Each(fields) => {
-                for _ in 0..self.length(false)?.unwrap_or(0) {
+                for _ in 0..self.elements()? {
                     self.structure(fields)?;
                 }
                 Some(())
@@ -353,12 +367,19 @@ impl Walk<'_> {
                 _ => self.structure(fields),
             },
             Plain(part) => {
-                for _ in 0..self.length(false)?.unwrap_or(0) {
+                for _ in 0..self.elements()? {
                     self.part(part)?;
                 }
                 Some(())
             }
         }
+    }
+
+    /// The number of elements of an array.
+    fn elements(&mut self) -> Option<usize> {
+        let elements = self.length(false)?.unwrap_or(0);
+        self.allowed = self.allowed.checked_sub(elements)?;
+        Some(elements)
     }
 
     /// A length or count, which cannot exceed the bytes that are left; `None` inside for null.
@@ -394,5 +415,28 @@ impl Walk<'_> {
     fn skip(&mut self, len: usize) -> Option<()> {
         self.left = self.left.get(len..)?;
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_a_bounded_number_of_elements() {
+        for (elements, fits) in [(MOST_ELEMENTS, true), (MOST_ELEMENTS + 1, false)] {
+            let mut body = Vec::new();
+            let mut left = elements + 1;
+            while left > 0x7f {
+                body.push((left & 0x7f) as u8 | 0x80);
+                left >>= 7;
+            }
+            body.push(left as u8);
+            // Empty strings, and no tagged fields.
+            body.resize(body.len() + elements, 1);
+            body.push(0);
+            let checked = check(ApiKey::DescribeTransactions, 0, &body);
+            assert_eq!(checked.is_ok(), fits, "{elements}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::code;
 use crate::log::Marker;
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 use crate::txn::Transaction;
 
 /// The names of states that a list can be asked for.
@@ -46,7 +46,7 @@ pub(super) async fn list(
     version: i16,
     request: ListTransactionsRequest,
 ) -> ListTransactionsResponse {
-    let now = now_ms();
+    let now = steady_ms();
     let longer_than = if version >= 1 {
         request.duration_filter
     } else {

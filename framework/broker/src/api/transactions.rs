@@ -21,7 +21,7 @@ use super::groups::check_group;
 use crate::group::{Claim, Committed};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 use crate::txn::{Known, Producer};
 
 /// Since this version clients know PRODUCER_FENCED.
@@ -267,7 +267,7 @@ pub(super) async fn commit_offsets(
             other => other,
         })
     });
-    let now = now_ms();
+    let now = steady_ms();
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {

@@ -335,7 +335,7 @@ impl Coordinator {
 
     /// Forgets offsets that have not been used for `retention`, and groups of which nothing
     /// is left then, not even an offset of an open transaction. Returns how many offsets went.
-    pub(super) fn expire(&self, now_ms: i64, retention: Duration) -> usize {
+    pub(crate) fn expire(&self, now_ms: i64, retention: Duration) -> usize {
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         let mut expired = 0;
         for id in self.ids() {

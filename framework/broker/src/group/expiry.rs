@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::offset_state::Committed;
 use super::state::Group;
 use crate::shared::Shared;
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 
 /// Looks for expired offsets now and then until the broker stops.
 pub(crate) async fn expire_offsets(shared: Arc<Shared>) {
@@ -18,7 +18,7 @@ pub(crate) async fn expire_offsets(shared: Arc<Shared>) {
         }
         let expired = shared
             .coordinator
-            .expire(now_ms(), config.offsets_retention);
+            .expire(steady_ms(), config.offsets_retention);
         if expired > 0 {
             tracing::info!(expired, "committed offsets have expired");
         }

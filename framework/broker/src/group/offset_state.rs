@@ -41,6 +41,24 @@ pub(super) enum Line {
     },
 }
 
+impl Line {
+    /// The same line with no time after `now`: what was stored while the clock was ahead
+    /// ages from now on.
+    pub(super) fn not_after(mut self, now: i64) -> Self {
+        match &mut self {
+            Self::Offset {
+                committed: Some(committed),
+                ..
+            } => committed.committed_ms = committed.committed_ms.min(now),
+            Self::Group {
+                state: Some(group), ..
+            } => group.empty_since_ms = group.empty_since_ms.map(|since| since.min(now)),
+            _ => {}
+        }
+        self
+    }
+}
+
 /// The removal of an offset, also from open transactions.
 pub(super) fn removal(group: &str, topic: &str, partition: i32) -> Line {
     Line::Offset {

@@ -12,7 +12,7 @@ use super::offset_state::{Committed, Line, State, removal};
 use super::stored::StoredGroup;
 use crate::journal::{self, Journal};
 use crate::report::RecoveryReport;
-use crate::sync::{read, write};
+use crate::sync::{read, steady_ms, write};
 
 /// The offsets of all groups, and the groups themselves.
 #[derive(Debug)]
@@ -33,12 +33,15 @@ impl Offsets {
                 .mend("check the disk; moving the file away makes all groups begin anew")
                 .because(error)
         };
+        let now = steady_ms();
         let mut state = State::default();
-        for line in journal::read(path, "__consumer_offsets", report).map_err(unreadable)? {
-            state.apply(line);
+        let lines: Vec<Line> =
+            journal::read(path, "__consumer_offsets", report).map_err(unreadable)?;
+        for line in lines {
+            state.apply(line.not_after(now));
         }
-        let journal =
-            Journal::begin(path, durable_before_ack, &state.snapshot()).map_err(unreadable)?;
+        let journal = Journal::begin(path, durable_before_ack, &state.snapshot())
+            .map_err(|error| journal::unwritable(path, error))?;
         Ok(Self {
             state: RwLock::new(state),
             journal: Arc::new(journal),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::member::{Phase, SyncAnswer};
 use super::requests::{JoinReply, JoinedMember, SyncReply, SyncRequest};
 use super::state::Group;
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 
 impl Group {
     fn longest_rebalance(&self) -> Duration {
@@ -116,7 +116,7 @@ impl Group {
         self.phase = Phase::Empty;
         self.leader = None;
         self.protocol = None;
-        self.empty_since_ms = Some(now_ms());
+        self.empty_since_ms = Some(steady_ms());
         self.unsaved = true;
     }
 

@@ -129,7 +129,8 @@ impl Group {
                     .map(|(name, Hex(metadata))| (StrBytes::from_string(name), metadata))
                     .collect(),
                 assignment: member.assignment.0,
-                expires: now + session_timeout,
+                // The longest is that of a damaged number, which must not overflow.
+                expires: now.checked_add(session_timeout).unwrap_or(now),
                 joining: None,
                 syncing: None,
                 synced: true,

@@ -11,7 +11,7 @@ use super::recovery;
 use super::snapshots::save_producers;
 use super::transactions::NONE_OPEN;
 use crate::files;
-use crate::sync::{lock, now_ms, read};
+use crate::sync::{lock, read, steady_ms};
 
 impl Partition {
     /// Returns when all before `offset` may be acknowledged.
@@ -86,24 +86,34 @@ impl Partition {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
         let synced = (|| -> io::Result<()> {
-            for (segment, end, producers) in &sealed {
+            for (segment, ..) in &sealed {
                 segment.sync()?;
-                segment.save_index(true)?;
-                save_producers(&dir, *end, active.base(), producers)?;
             }
             if !sealed.is_empty() {
                 files::sync_dir(&dir)?;
             }
-            active.sync()?;
-            if !sealed.is_empty() {
-                recovery::save_recovery_point(&dir, active.base())?;
-            }
-            Ok(())
+            active.sync()
         })();
-        drop(dir);
         if let Err(error) = synced {
             self.failed.store(true, Ordering::Release);
             return Err(self.storage_error("fsync", &error));
+        }
+        // The records are durable. What only makes the next start quick must not stop the
+        // partition when there is no room for it: it is tried again with the next flush.
+        let saved = (|| -> io::Result<()> {
+            for (segment, end, producers) in &sealed {
+                segment.save_index(true)?;
+                save_producers(&dir, *end, active.base(), producers)?;
+            }
+            match sealed.is_empty() {
+                true => Ok(()),
+                false => recovery::save_recovery_point(&dir, active.base()),
+            }
+        })();
+        drop(dir);
+        if let Err(error) = saved {
+            self.storage_error("save the indexes of full segments", &error);
+            lock(&self.writer).sealed.splice(0..0, sealed);
         }
         self.flushed.fetch_max(upto, Ordering::AcqRel);
         if self.settings().durable_before_ack {
@@ -128,7 +138,7 @@ impl Partition {
         let settings = self.settings();
         writer
             .producers
-            .expire(now_ms(), settings.producer_expiry_ms);
+            .expire(steady_ms(), settings.producer_expiry_ms);
         let dir = read(&self.dir);
         writer
             .active

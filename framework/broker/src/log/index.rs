@@ -1,12 +1,13 @@
 //! Sparse indexes in Kafka's format: `<base>.index` holds (relative offset, position) in
-//! 8 bytes, `<base>.timeindex` (timestamp, relative offset) in 12, big endian.
+//! 8 bytes, `<base>.timeindex` (timestamp, relative offset) in 12, big endian. Behind the
+//! entries stands a checksum, unlike in Kafka.
 //!
 //! The index of the active segment lives in memory and is written when the segment is
 //! sealed or the broker stops; that of a sealed segment stays in its file and is searched
 //! there, so that memory does not grow with the log.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -85,17 +86,20 @@ impl<E: Entry> SparseIndex<E> {
         Self::Memory(Vec::new())
     }
 
-    /// Opens an index file; `None` when it is missing or its length cannot be right.
+    /// Opens an index file; `None` when it is missing or not what was written.
     pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let file = match File::open(path) {
+        let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let length = file.metadata()?.len() as usize;
-        if !length.is_multiple_of(E::SIZE) {
-            return Ok(None);
-        }
+        // An index is a thousandth of its log: reading it costs less than a wrong answer.
+        let mut whole = Vec::new();
+        file.read_to_end(&mut whole)?;
+        let length = match files::checked(&whole) {
+            Some(entries) if entries.len().is_multiple_of(E::SIZE) => entries.len(),
+            _ => return Ok(None),
+        };
         Ok(Some(Self::File {
             file,
             count: length / E::SIZE,
@@ -109,7 +113,7 @@ impl<E: Entry> SparseIndex<E> {
             for entry in entries {
                 entry.encode(&mut bytes);
             }
-            files::write_atomic(path, &bytes)?;
+            files::write_checked(path, &bytes)?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The log of one partition: segments, indexes, producer state, recovery.
 
 pub(crate) mod batch;
+mod damage;
 mod flush;
 mod index;
 mod partition;

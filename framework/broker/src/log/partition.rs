@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use kafka_protocol::ResponseError;
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
+use super::damage::Damage;
 use super::producers::{Producers, Verdict};
 use super::segment::Segment;
 use super::transactions::NONE_OPEN;
 use super::waiters::Waiters;
-use crate::sync::{lock, now_ms, read, write};
+use crate::sync::{lock, now_ms, read, steady_ms, write};
 
 /// There is one broker and no leader ever changes.
 pub(crate) const LEADER_EPOCH: i32 = 0;
@@ -87,6 +88,7 @@ pub(crate) struct Partition {
     pub(super) deleted: AtomicBool,
     pub(super) flushing: tokio::sync::Mutex<()>,
     pub(super) waiters: Waiters,
+    pub(super) damage: Damage,
 }
 
 impl Partition {
@@ -118,6 +120,7 @@ impl Partition {
             deleted: AtomicBool::new(false),
             flushing: tokio::sync::Mutex::new(()),
             waiters: Waiters::default(),
+            damage: Damage::default(),
         }
     }
 
@@ -193,7 +196,7 @@ impl Partition {
             verdict?;
         }
         let header = self.write(&mut writer, &settings, batch, stored)?;
-        writer.producers.record(&header, now);
+        writer.producers.record(&header, steady_ms());
         if header.is_transactional() {
             self.settle(&mut writer);
         }
@@ -271,6 +274,11 @@ impl Partition {
         header: &BatchHeader,
     ) -> Result<(), ResponseError> {
         let len = writer.active.len();
+        // Only damage or a wrong name of a file leads there.
+        if writer.next_offset > i64::MAX - i64::from(i32::MAX) - 1 {
+            tracing::error!(topic = %self.topic, partition = self.index, "the offsets are used up");
+            return Err(ResponseError::KafkaStorageError);
+        }
         let last = writer.next_offset + i64::from(header.last_offset_delta);
         let offsets_fit = last - writer.active.base() <= i64::from(i32::MAX);
         if len == 0 || (len + coming <= settings.segment_bytes && offsets_fit) {
@@ -300,6 +308,13 @@ impl Partition {
         drop(dir);
         self.waiters.wake();
         renamed
+    }
+
+    /// Where the segments begin.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn segment_bases(&self) -> Vec<i64> {
+        let segments = read(&self.segments);
+        segments.iter().map(|segment| segment.base()).collect()
     }
 
     /// Bytes of all segments.

@@ -203,6 +203,13 @@ impl Producers {
         });
     }
 
+    /// Lets those that were last seen while the clock was ahead age from `now_ms` on.
+    pub(crate) fn not_after(&mut self, now_ms: i64) {
+        for producer in self.by_id.values_mut() {
+            producer.last_seen_ms = producer.last_seen_ms.min(now_ms);
+        }
+    }
+
     /// Forgets producers that have been silent for longer than `expiry_ms`, unless they
     /// have an open transaction.
     pub(crate) fn expire(&mut self, now_ms: i64, expiry_ms: i64) {

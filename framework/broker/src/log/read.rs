@@ -65,7 +65,11 @@ impl Partition {
                     at += 1;
                     match read(&self.segments).get(at) {
                         Some(next) => segment = Arc::clone(next),
-                        None => return Ok(Bytes::new()),
+                        // Below the high watermark something has been: it was lost.
+                        None => {
+                            let len = segment.len();
+                            return Err(self.corrupt(&segment, len, "the log ends too early"));
+                        }
                     }
                 }
             }
@@ -84,36 +88,21 @@ impl Partition {
             return Ok(Some(position));
         }
         let mut scanner = segment.scan(position, false).in_steps(LOCATE_CHUNK);
-        loop {
-            match scanner.next().map_err(failed)? {
+        while let Some(scanned) = scanner.next().map_err(failed)? {
+            match scanned {
                 // The CRC does not cover the offset; but offsets have no gaps in a log that is
                 // never compacted, so a batch that begins too late shows that it is wrong.
-                Some(Scanned::Batch { header, position }) if header.base_offset > offset => {
-                    return Err(self.corrupt(segment, position, "the offset is out of line"));
+                Scanned::Batch { header, .. } if header.base_offset > offset => {
+                    return self.locate_past_damage(segment, position, offset);
                 }
-                Some(Scanned::Batch { header, position }) if header.last_offset() >= offset => {
+                Scanned::Batch { header, position } if header.last_offset() >= offset => {
                     return Ok(Some(position));
                 }
-                Some(Scanned::Batch { .. }) => {}
-                Some(Scanned::Bad { position, why }) => {
-                    return Err(self.corrupt(segment, position, why));
-                }
-                None => return Ok(None),
+                Scanned::Batch { .. } => {}
+                Scanned::Bad { .. } => return self.locate_past_damage(segment, position, offset),
             }
         }
-    }
-
-    pub(super) fn corrupt(
-        &self,
-        segment: &Segment,
-        position: u64,
-        why: &'static str,
-    ) -> ResponseError {
-        tracing::error!(
-            topic = %self.topic, partition = self.index, segment = segment.base(), position, why,
-            "corrupt batch, not served"
-        );
-        ResponseError::CorruptMessage
+        Ok(None)
     }
 
     fn batches(
@@ -146,6 +135,10 @@ impl Partition {
                 break;
             }
             if header.last_offset() >= upto {
+                // No batch lies across what readers see, so this one is not what it says.
+                if good == 0 {
+                    return Err(self.corrupt(segment, position, "it ends behind the log"));
+                }
                 break;
             }
             let total = header.total_len();

@@ -23,7 +23,7 @@ use super::transactions::Marker;
 use super::txn_index::Aborted;
 use crate::files;
 use crate::report::{Finding, FindingKind};
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 
 const RECOVERY_POINT: &str = "recovery-point";
 
@@ -35,15 +35,18 @@ pub(crate) struct Recovered {
 }
 
 pub(super) fn save_recovery_point(dir: &Path, offset: i64) -> io::Result<()> {
-    files::write_atomic(&dir.join(RECOVERY_POINT), offset.to_string().as_bytes())
+    files::write_checked(&dir.join(RECOVERY_POINT), offset.to_string().as_bytes())
 }
 
 fn load_recovery_point(dir: &Path) -> io::Result<i64> {
-    let text = files::read_optional(&dir.join(RECOVERY_POINT))?;
+    let whole = files::read_optional(&dir.join(RECOVERY_POINT))?;
     // Without it everything is read again, which is slow and always right.
-    Ok(text
-        .and_then(|text| String::from_utf8(text).ok())
-        .and_then(|text| text.trim().parse().ok())
+    Ok(whole
+        .as_deref()
+        .and_then(files::checked)
+        .and_then(|text| std::str::from_utf8(text).ok())
+        .and_then(|text| text.parse().ok())
+        .filter(|offset: &i64| *offset >= 0)
         .unwrap_or(0))
 }
 
@@ -241,6 +244,17 @@ impl Opening<'_> {
                     expected = header.next_offset();
                     continue;
                 }
+                // Written behind a tail that had been lost.
+                Scanned::Batch { header, position }
+                    if header.base_offset > expected
+                        && follows_loss(segment, &header, position, recovery_point)? =>
+                {
+                    self.damaged(expected, header.base_offset, 0, "offsets are missing");
+                    let interval = self.settings.index_interval_bytes;
+                    index.note(segment.base(), &header, position, interval, position > 0);
+                    expected = header.next_offset();
+                    continue;
+                }
                 Scanned::Batch { position, .. } => (position, "the offset is out of line"),
                 Scanned::Bad { position, why } => (position, why),
             };
@@ -313,6 +327,7 @@ impl Opening<'_> {
     fn producers(&self, segments: &[Arc<Segment>], next_offset: i64) -> io::Result<Producers> {
         let upto = self.rebuilt.iter().min().copied().unwrap_or(next_offset);
         let (mut producers, snapshot) = load_producers(self.dir, next_offset, upto)?;
+        producers.not_after(steady_ms());
         let from = snapshot.unwrap_or(0);
         for (at, segment) in segments.iter().enumerate() {
             let end = segments.get(at + 1).map_or(next_offset, |next| next.base());
@@ -331,7 +346,7 @@ impl Opening<'_> {
                         }
                         // Record time may be far from now; forgetting too early would let a
                         // retried batch in twice, so its age counts from this start.
-                        producers.record(&header, now_ms());
+                        producers.record(&header, steady_ms());
                         if header.is_control() {
                             let aborted =
                                 replay_marker(&mut producers, segment, position, &header)?;
@@ -350,7 +365,7 @@ impl Opening<'_> {
                 }
             }
         }
-        producers.expire(now_ms(), self.settings.producer_expiry_ms);
+        producers.expire(steady_ms(), self.settings.producer_expiry_ms);
         Ok(producers)
     }
 }
@@ -365,9 +380,33 @@ fn replay_marker(
     let batch = segment.read_at(position, header.total_len())?;
     Ok(Marker::parse(&batch).and_then(|marker| {
         producers
-            .end_transaction(&marker, header.base_offset, header.max_timestamp, now_ms())?
+            .end_transaction(
+                &marker,
+                header.base_offset,
+                header.max_timestamp,
+                steady_ms(),
+            )?
             .aborted
     }))
+}
+
+/// Whether a batch stands where it does because the offsets before it were lost, and not
+/// because its own offset, which the CRC does not cover, is wrong: then it does not fit to
+/// what comes behind it, or to the end that is known.
+fn follows_loss(
+    segment: &Segment,
+    header: &BatchHeader,
+    position: u64,
+    recovery_point: i64,
+) -> io::Result<bool> {
+    if header.base_offset == recovery_point || header.next_offset() == recovery_point {
+        return Ok(true);
+    }
+    let behind = position + header.total_len() as u64;
+    Ok(matches!(
+        segment.scan(behind, true).next()?,
+        Some(Scanned::Batch { header: next, .. }) if next.base_offset == header.next_offset()
+    ))
 }
 
 /// The next offset after the last batch, found from the last index entry on; `None` when

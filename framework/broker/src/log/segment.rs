@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::index::{OffsetEntry, SparseIndex, TimeEntry};
 use super::txn_index::TxnIndex;
+use crate::surroundings::fsync;
 use crate::sync::{read, write};
 
 /// Positions in an index have 32 bits, and Kafka's `segment.bytes` is a positive `int`.
@@ -231,14 +232,14 @@ impl Segment {
 
     /// Makes the batches durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        fsync(|| self.file.sync_data())
     }
 
     /// Cuts the file to `len` bytes.
     pub(crate) fn truncate(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)?;
         self.len.store(len, Ordering::Release);
-        self.file.sync_all()
+        fsync(|| self.file.sync_all())
     }
 
     /// Reads `len` bytes at `position`, which must lie within [`Segment::len`].
@@ -259,13 +260,31 @@ impl Segment {
         let found = read(&self.index)
             .offsets
             .floor(|entry| i64::from(entry.relative) <= relative)?;
-        Ok(match found {
-            Some(entry) => (
-                u64::from(entry.position),
-                Some(self.base + i64::from(entry.relative)),
-            ),
-            None => (0, None),
-        })
+        let Some(entry) = found else {
+            return Ok((0, None));
+        };
+        let position = u64::from(entry.position);
+        let indexed = self.base.saturating_add(i64::from(entry.relative));
+        // An index that has been damaged since it was loaded must not lead past records.
+        match self.begins_at(position, indexed)? {
+            true => Ok((position, Some(indexed))),
+            false => {
+                tracing::error!(segment = %self.path.display(), position, offset = indexed,
+                    "the index and the log disagree, reading the segment from its start");
+                Ok((0, None))
+            }
+        }
+    }
+
+    /// Whether a batch with this offset begins there.
+    fn begins_at(&self, position: u64, offset: i64) -> io::Result<bool> {
+        if position + HEADER_LEN as u64 > self.len() {
+            return Ok(false);
+        }
+        let mut header = [0; HEADER_LEN];
+        self.file.read_exact_at(&mut header, position)?;
+        Ok(BatchHeader::parse(&header)
+            .is_some_and(|header| header.is_plausible() && header.base_offset == offset))
     }
 
     /// The largest timestamp and the base offset of the first batch that has it.
@@ -331,6 +350,12 @@ impl Scanner<'_> {
     /// Reads so much at once, for a walk that is expected to be short.
     pub(crate) fn in_steps(mut self, bytes: usize) -> Self {
         self.step = bytes;
+        self
+    }
+
+    /// Ends the walk earlier.
+    pub(crate) fn up_to(mut self, position: u64) -> Self {
+        self.end = self.end.min(position);
         self
     }
 

@@ -25,7 +25,10 @@ pub(super) fn offsets_of(dir: &Path, extension: &str) -> io::Result<Vec<i64>> {
             && let Some(offset) = path
                 .file_stem()
                 .and_then(|stem| stem.to_str())
-                .and_then(|stem| stem.parse::<i64>().ok())
+                .and_then(|stem| Some((stem, stem.parse::<i64>().ok()?)))
+                // Other names are not ours.
+                .filter(|(stem, offset)| *offset >= 0 && *stem == format!("{offset:020}"))
+                .map(|(_, offset)| offset)
         {
             offsets.push(offset);
         }
@@ -43,7 +46,7 @@ pub(super) fn save_producers(
     producers: &Producers,
 ) -> io::Result<()> {
     let bytes = serde_json::to_vec(producers).map_err(io::Error::other)?;
-    files::write_atomic(&snapshot_path(dir, offset), &bytes)?;
+    files::write_checked(&snapshot_path(dir, offset), &bytes)?;
     let snapshots = offsets_of(dir, SNAPSHOT)?;
     let old = snapshots.len().saturating_sub(SNAPSHOTS_KEPT);
     let base = snapshots.iter().rev().find(|at| **at <= active_base);
@@ -69,12 +72,12 @@ pub(super) fn load_producers(
         if offset > next_offset.min(upto) {
             continue;
         }
-        let bytes = fs::read(snapshot_path(dir, offset))?;
-        match serde_json::from_slice(&bytes) {
-            Ok(producers) => return Ok((producers, Some(offset))),
-            Err(error) => {
-                tracing::warn!(dir = %dir.display(), offset, %error, "producer snapshot is unreadable");
-            }
+        let whole = fs::read(snapshot_path(dir, offset))?;
+        let bytes = files::checked(&whole);
+        match bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()) {
+            Some(producers) => return Ok((producers, Some(offset))),
+            // An older one and the log behind it tell the same.
+            None => tracing::warn!(dir = %dir.display(), offset, "producer snapshot is unreadable"),
         }
     }
     Ok((Producers::default(), None))

@@ -11,7 +11,7 @@ use super::partition::{Appended, LEADER_EPOCH, Partition, TimestampType, Writer}
 use super::producers::Producers;
 use super::records::varint;
 use super::txn_index::Aborted;
-use crate::sync::{lock, now_ms, read};
+use crate::sync::{lock, now_ms, read, steady_ms};
 
 /// No transaction is open.
 pub(super) const NONE_OPEN: i64 = i64::MAX;
@@ -197,7 +197,7 @@ impl Partition {
         let header = self.write(&mut writer, &settings, &batch, stored)?;
         let ended = writer
             .producers
-            .end_transaction(marker, header.base_offset, now, now);
+            .end_transaction(marker, header.base_offset, now, steady_ms());
         if let Some(ended) = ended {
             // Known as aborted before it counts as stable.
             if let Some(aborted) = ended.aborted {

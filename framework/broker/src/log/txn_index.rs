@@ -1,7 +1,7 @@
 //! The aborted transactions of a segment, in Kafka's format: `<base>.txnindex` holds
 //! (version, producer id, first offset, last offset, last stable offset) in 34 bytes, big
-//! endian, in the order of the markers. A transaction is in the index of the segment that
-//! holds its marker; a segment without any has no such file.
+//! endian, in the order of the markers, and a checksum behind them. A transaction is in the
+//! index of the segment that holds its marker; a segment without any has an empty index.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,6 @@ use std::sync::RwLock;
 use bytes::{Buf, BufMut};
 
 use super::index::{Entry, SparseIndex};
-use crate::files;
 use crate::sync::{read, write};
 
 const VERSION: i16 = 0;
@@ -65,13 +64,13 @@ impl TxnIndex {
         }
     }
 
-    /// Loads the file; `false` when its length cannot be right.
+    /// Loads the file; `false` when it is missing or not what was written: to take it as
+    /// empty would show what was aborted.
     pub(crate) fn load(&self, for_appending: bool) -> io::Result<bool> {
         let loaded = match SparseIndex::open(&self.path)? {
             Some(entries) if for_appending => entries.into_memory()?,
             Some(entries) => entries,
-            None if self.path.exists() => return Ok(false),
-            None => SparseIndex::empty(),
+            None => return Ok(false),
         };
         *write(&self.entries) = loaded;
         Ok(true)
@@ -89,9 +88,6 @@ impl TxnIndex {
     /// Writes the file. A sealed segment's is searched there from then on.
     pub(crate) fn save(&self, sealed: bool) -> io::Result<()> {
         let mut entries = write(&self.entries);
-        if entries.len() == 0 {
-            return files::remove_optional(&self.path);
-        }
         entries.save(&self.path)?;
         if sealed && let Some(file) = SparseIndex::open(&self.path)? {
             *entries = file;
@@ -160,7 +156,8 @@ mod tests {
             assert_eq!(search(&index, 45, 46), (vec![all[3]], true));
             assert_eq!(search(&index, 46, 100), (vec![], false));
         }
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), 4 * 34);
+        let length = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(length, 4 * 34 + crate::files::CHECKSUM_LEN as u64);
         let again = TxnIndex::new(path.clone());
         assert!(again.load(true).unwrap());
         again.push(aborted(50, 51, 52));
@@ -169,7 +166,12 @@ mod tests {
         assert!(!again.load(false).unwrap());
         again.clear();
         again.save(true).unwrap();
-        assert!(!path.exists(), "an empty index has no file");
         assert!(again.load(false).unwrap());
+        assert_eq!(search(&again, 0, 100), (vec![], false));
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            !again.load(false).unwrap(),
+            "a missing index is not an empty one"
+        );
     }
 }

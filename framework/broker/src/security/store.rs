@@ -39,7 +39,7 @@ impl AclStore {
                     "restore the file from a backup; without it nobody but super users has access",
                 )
         };
-        let bytes = files::read_optional(&path)
+        let bytes = files::read_checked(&path)
             .map_err(|error| failed("the access control lists cannot be read").because(error))?;
         let stored = match bytes {
             None => Vec::new(),
@@ -97,7 +97,7 @@ impl AclStore {
             acls: after.all().iter().cloned().collect(),
         };
         let bytes = serde_json::to_vec_pretty(&stored).map_err(io::Error::other)?;
-        files::write_atomic(&self.path, &bytes)?;
+        files::write_checked(&self.path, &bytes)?;
         *write(&self.acls) = Arc::new(after);
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::coordinator::Transactions;
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 
 impl Transactions {
     /// Looks at all ids. One whose turn is taken is busy and is looked at next time.
@@ -15,7 +15,7 @@ impl Transactions {
                 continue;
             };
             let current = entry.current();
-            let now = now_ms();
+            let now = steady_ms();
             let done = if current.decision().is_some() {
                 self.carry_out(&entry, &mut turn).await
             } else if current.is_timed_out(now) {

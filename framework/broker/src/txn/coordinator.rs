@@ -16,7 +16,7 @@ use crate::group::Offsets;
 use crate::journal::{self, Journal};
 use crate::producer_ids::ProducerIds;
 use crate::report::RecoveryReport;
-use crate::sync::{lock, now_ms};
+use crate::sync::{lock, steady_ms};
 use crate::topics::Topics;
 
 /// A line of the journal.
@@ -76,10 +76,12 @@ impl Transactions {
                 .mend("check the disk; moving the file away aborts all open transactions")
                 .because(error)
         };
+        let now = steady_ms();
         let mut entries = Entries::new();
         for line in journal::read(path, "__transaction_state", report).map_err(unreadable)? {
             match line {
                 Line::Set(transaction) => {
+                    let transaction = transaction.not_after(now);
                     let id = transaction.id.clone();
                     entries.insert(id, Arc::new(Entry::new(transaction)));
                 }
@@ -88,8 +90,8 @@ impl Transactions {
                 }
             }
         }
-        let journal =
-            Journal::begin(path, durable_before_ack, &snapshot(&entries)).map_err(unreadable)?;
+        let journal = Journal::begin(path, durable_before_ack, &snapshot(&entries))
+            .map_err(|error| journal::unwritable(path, error))?;
         Ok(Self {
             entries: Mutex::new(entries),
             journal: Arc::new(journal),
@@ -151,14 +153,14 @@ impl Transactions {
                 break taken;
             }
             let producer_id = self.fresh_producer_id()?;
-            let new = Transaction::new(id, producer_id, timeout_ms, now_ms());
+            let new = Transaction::new(id, producer_id, timeout_ms, steady_ms());
             let mut entries = lock(&self.entries);
             let entry = entries.entry(id.to_owned());
             entry.or_insert_with(|| Arc::new(Entry::new(new)));
         };
         let init = entry
             .current()
-            .init(given, timeout_ms, now_ms(), || self.fresh_producer_id())?;
+            .init(given, timeout_ms, steady_ms(), || self.fresh_producer_id())?;
         match init {
             Init::Ready(next) => {
                 let producer = next.producer();
@@ -166,7 +168,7 @@ impl Transactions {
                 Ok(producer)
             }
             Init::Fence(fenced) => {
-                self.decide(&entry, &mut turn, fenced.decided(false, now_ms()))
+                self.decide(&entry, &mut turn, fenced.decided(false, steady_ms()))
                     .await?;
                 Err(ResponseError::ConcurrentTransactions)
             }
@@ -184,7 +186,7 @@ impl Transactions {
             .take_turn(id)
             .await
             .ok_or(ResponseError::InvalidProducerIdMapping)?;
-        let next = entry.current().add(producer, added, now_ms())?;
+        let next = entry.current().add(producer, added, steady_ms())?;
         match next {
             Some(next) => self.store(&entry, next).await,
             None => Ok(()),
@@ -217,7 +219,7 @@ impl Transactions {
             .take_turn(id)
             .await
             .ok_or(ResponseError::InvalidProducerIdMapping)?;
-        match entry.current().end(producer, commit, now_ms())? {
+        match entry.current().end(producer, commit, steady_ms())? {
             Some(decided) => self.decide(&entry, &mut turn, decided).await,
             None => Ok(()),
         }

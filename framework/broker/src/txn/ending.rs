@@ -9,7 +9,7 @@ use kafka_protocol::ResponseError;
 use super::coordinator::{Entry, Transactions};
 use super::transaction::{State, Transaction};
 use crate::log::{LEADER_EPOCH, Marker};
-use crate::sync::now_ms;
+use crate::sync::steady_ms;
 
 /// What is left to do for a transaction that has been decided.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Transactions {
         if let Some(error) = failed {
             return Err(error);
         }
-        self.store(entry, current.completed(commit, now_ms()))
+        self.store(entry, current.completed(commit, steady_ms()))
             .await?;
         *turn = None;
         Ok(())

@@ -300,6 +300,16 @@ impl Transaction {
         }
     }
 
+    /// The same with no time after `now`: what was stored while the clock was ahead ages
+    /// from now on.
+    pub(crate) fn not_after(self, now_ms: i64) -> Self {
+        Self {
+            started_ms: self.started_ms.min(now_ms),
+            updated_ms: self.updated_ms.min(now_ms),
+            ..self
+        }
+    }
+
     pub(crate) fn is_timed_out(&self, now_ms: i64) -> bool {
         self.state == State::Ongoing
             && self.started_ms.saturating_add(i64::from(self.timeout_ms)) < now_ms

@@ -4,6 +4,10 @@
 mod alter_configs;
 mod cluster;
 mod configs;
+mod fault_support;
+mod faults_clock;
+mod faults_disk;
+mod faults_log;
 mod fetch;
 mod group_admin;
 mod group_transactions;

@@ -52,7 +52,10 @@ impl Tx {
     }
 
     pub(crate) fn start_with(test: &TestBroker, id: &str, timeout_ms: i32) -> Self {
-        let mut raw = test.raw();
+        Self::on(test.raw(), id, timeout_ms)
+    }
+
+    pub(crate) fn on(mut raw: Raw, id: &str, timeout_ms: i32) -> Self {
         let response = init(&mut raw, &init_request(id, timeout_ms));
         assert_eq!(response.error_code, 0, "init {id}");
         Self {
