@@ -101,6 +101,7 @@
 mod api;
 mod broker;
 mod broker_settings;
+mod cleanup;
 mod config;
 mod files;
 mod group;

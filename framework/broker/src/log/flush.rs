@@ -106,6 +106,7 @@ impl Partition {
             return Err(self.storage_error("fsync", &error));
         }
         self.flushed.fetch_max(upto, Ordering::AcqRel);
+        self.settled.fetch_max(active.base(), Ordering::AcqRel);
         if self.settings().durable_before_ack {
             self.shown_bytes.fetch_max(appended, Ordering::AcqRel);
             self.high_watermark.fetch_max(upto, Ordering::AcqRel);

@@ -3,6 +3,7 @@
 use kafka_protocol::ResponseError;
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
+use super::records;
 use super::partition::{LogSettings, TimestampType};
 
 /// The error for the client and its text.
@@ -91,6 +92,15 @@ pub(crate) fn validate(
                 && now_ms.saturating_sub(header.base_timestamp) > settings.timestamp_before_max_ms))
     {
         return Err((InvalidTimestamp, "a timestamp is out of the topic's range"));
+    }
+    if settings.cleanup.compact {
+        match records::without_key(records) {
+            Ok(found) if found.is_empty() => {}
+            Ok(_) => {
+                return Err((InvalidRecord, "a compacted topic takes no record without a key"));
+            }
+            Err(_) => return Err((CorruptMessage, "the records of the batch cannot be read")),
+        }
     }
     Ok(header)
 }
