@@ -199,7 +199,10 @@ fn check(config: &BrokerConfig) -> Result<()> {
         );
     }
     if config.log_retention_check_interval.is_zero() {
-        return refuse("log_retention_check_interval", "set it to a millisecond or more");
+        return refuse(
+            "log_retention_check_interval",
+            "set it to a millisecond or more",
+        );
     }
     if config.log_cleaner_backoff.is_zero() {
         return refuse("log_cleaner_backoff", "set it to a millisecond or more");

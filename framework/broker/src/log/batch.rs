@@ -1,7 +1,7 @@
 //! The header of a record batch (Kafka's message format, magic 2).
 //!
-//! The broker reads the 61 bytes of the header and never the records behind it, except
-//! when a client asks for offsets by time (see [`super::records`]).
+//! The broker reads the 61 bytes of the header and not the records behind it, except when a
+//! client asks for offsets by time and in topics that are compacted (see [`super::records`]).
 
 use bytes::Buf;
 

@@ -27,5 +27,5 @@ pub(crate) use records::TimedOffset;
 pub(crate) use segment::MAX_SEGMENT_BYTES;
 pub(crate) use transactions::Marker;
 pub(crate) use txn_index::Aborted;
-pub(crate) use validate::validate;
+pub(crate) use validate::{WITHOUT_KEY, records_without_key, validate};
 pub(crate) use waiters::Waiter;

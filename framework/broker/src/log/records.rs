@@ -148,14 +148,17 @@ pub(crate) fn first_at_or_after(batch: &[u8], target: i64, from: i64) -> Option<
     None
 }
 
-/// The place in the batch of each record without a key.
-pub(super) fn without_key(batch: &[u8]) -> io::Result<Vec<i32>> {
+/// The places in the batch of the first `most` records without a key.
+pub(super) fn without_key(batch: &[u8], most: usize) -> io::Result<Vec<i32>> {
     let mut records = Records::of(batch)?;
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(record) = records.next()? {
         if record.key.is_none() {
             found.push(at);
+            if found.len() == most {
+                break;
+            }
         }
         at += 1;
     }

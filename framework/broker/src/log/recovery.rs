@@ -257,8 +257,7 @@ impl Opening<'_> {
                     if let Some((from, why, first)) = damage {
                         self.damaged(first, header.base_offset, position - from, why);
                     }
-                    let force =
-                        position > 0 && damage.is_some() && header.base_offset != expected;
+                    let force = position > 0 && damage.is_some() && header.base_offset != expected;
                     index.note(
                         segment.base(),
                         &header,

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{OnceLock, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, RwLock};
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::index::{OffsetEntry, SparseIndex, TimeEntry};
@@ -156,7 +156,10 @@ impl Segment {
             let found = header.map_or(-1, |header| header.max_timestamp);
             let _ = self.first_timestamp.set(found);
         }
-        self.first_timestamp.get().copied().filter(|time| *time >= 0)
+        self.first_timestamp
+            .get()
+            .copied()
+            .filter(|time| *time >= 0)
     }
 
     /// The time of the newest record, by which the segment's age counts; that of the last

@@ -147,7 +147,14 @@ impl Filter {
 /// A batch that has only its header: offsets, producer and sequences.
 fn empty(header: &BatchHeader, bytes: &[u8]) -> Vec<u8> {
     let mut empty = bytes[..HEADER_LEN].to_vec();
-    batch::rewrite(&mut empty, header.codec(), -1, header.max_timestamp, None, 0);
+    batch::rewrite(
+        &mut empty,
+        header.codec(),
+        -1,
+        header.max_timestamp,
+        None,
+        0,
+    );
     empty
 }
 
