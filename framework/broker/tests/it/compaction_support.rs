@@ -93,7 +93,7 @@ pub(crate) type Seen = (i64, String, Option<String>);
 pub(crate) fn batches(data: &PartitionData) -> Vec<(Bytes, i64)> {
     let mut left = data.records.clone().unwrap_or_default();
     let mut found = Vec::new();
-    while left.len() > 61 || left.len() == 61 {
+    while left.len() >= 61 {
         let number = |at: usize| i32::from_be_bytes(left[at..at + 4].try_into().unwrap());
         let base = i64::from_be_bytes(left[..8].try_into().unwrap());
         let length = number(8) as usize + 12;

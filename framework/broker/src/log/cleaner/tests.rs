@@ -99,7 +99,7 @@ fn newest(records: &[(i64, Vec<u8>, Vec<u8>)]) -> BTreeMap<Vec<u8>, (i64, Vec<u8
 
 fn reopened(dir: &Path, clean: bool) -> Partition {
     let (partition, recovered) = Partition::open("t", 0, dir, settings(dir), clean).unwrap();
-    assert_eq!(recovered.findings, []);
+    assert!(recovered.findings.is_empty(), "{:?}", recovered.findings);
     partition
 }
 
