@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::buffers::Buffers;
+use crate::cleanup::{apply_retention, compact};
 use crate::config::{BrokerConfig, FlushPolicy};
 use crate::files;
 use crate::group::{Coordinator, Offsets, expire_offsets};
@@ -196,6 +197,18 @@ fn check(config: &BrokerConfig) -> Result<()> {
             "set it to a second or more",
         );
     }
+    if config.log_retention_check_interval.is_zero() {
+        return refuse(
+            "log_retention_check_interval",
+            "set it to a millisecond or more",
+        );
+    }
+    if config.log_cleaner_backoff.is_zero() {
+        return refuse("log_cleaner_backoff", "set it to a millisecond or more");
+    }
+    if config.log_cleaner_max_bytes_per_second == 0 {
+        return refuse("log_cleaner_max_bytes_per_second", "set it to 1 or more");
+    }
     if config.flush == FlushPolicy::Interval(Duration::ZERO) {
         return refuse(
             "flush",
@@ -229,6 +242,8 @@ async fn start(config: Arc<BrokerConfig>) -> Result<Started> {
     }
     shared.tasks.spawn(flush_in_background(Arc::clone(&shared)));
     shared.tasks.spawn(expire_offsets(Arc::clone(&shared)));
+    shared.tasks.spawn(apply_retention(Arc::clone(&shared)));
+    shared.tasks.spawn(compact(Arc::clone(&shared)));
     shared.coordinator.start_clocks();
     tracing::info!(
         folder = %shared.config.data_dir.display(),
@@ -383,6 +398,7 @@ pub(crate) fn open(config: Arc<BrokerConfig>, lock_file: File) -> Result<(Shared
         authorizer,
         metrics: Metrics::default(),
         buffers: Buffers::default(),
+        look_at_retention: tokio::sync::Notify::new(),
         stop,
         tasks,
         lock_file,

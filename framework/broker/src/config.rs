@@ -55,6 +55,18 @@ pub struct BrokerConfig {
     pub segment_bytes: u64,
     /// Bytes of log for each index entry (`log.index.interval.bytes`).
     pub index_interval_bytes: u64,
+    /// How often segments are looked for that retention lets go
+    /// (`log.retention.check.interval.ms`).
+    pub log_retention_check_interval: Duration,
+    /// How long the cleaner waits when no partition needs compaction
+    /// (`log.cleaner.backoff.ms`); also the first pause after a failure.
+    pub log_cleaner_backoff: Duration,
+    /// Bytes of memory that a compaction takes for keys at most, 25 for each
+    /// (`log.cleaner.dedupe.buffer.size`). What does not fit is compacted in parts.
+    pub log_cleaner_dedupe_buffer_bytes: usize,
+    /// Bytes a second that the cleaner reads at most
+    /// (`log.cleaner.io.max.bytes.per.second`).
+    pub log_cleaner_max_bytes_per_second: u64,
     /// The largest record batch (`message.max.bytes`).
     pub max_message_bytes: u64,
     /// The largest request (`socket.request.max.bytes`).
@@ -112,6 +124,10 @@ impl BrokerConfig {
             flush: FlushPolicy::Interval(Duration::from_secs(1)),
             segment_bytes: 1 << 30,
             index_interval_bytes: 4096,
+            log_retention_check_interval: Duration::from_secs(300),
+            log_cleaner_backoff: Duration::from_secs(15),
+            log_cleaner_dedupe_buffer_bytes: 128 << 20,
+            log_cleaner_max_bytes_per_second: u64::MAX,
             max_message_bytes: 1_048_588,
             max_request_bytes: 100 << 20,
             max_fetch_bytes: 55 << 20,

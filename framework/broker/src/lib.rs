@@ -18,9 +18,10 @@
 //! # Guarantees
 //!
 //! - A record batch is stored byte for byte as the client sent it (offset and leader epoch
-//!   apart, and the time where the topic says `LogAppendTime`), whatever its codec. Its
-//!   CRC32C is checked when it comes and each time before it is handed out; a batch that
-//!   fails is answered with `CORRUPT_MESSAGE` and never served.
+//!   apart, and the time where the topic says `LogAppendTime`), whatever its codec, until
+//!   compaction takes records out of it. Its CRC32C is checked when it comes and each time
+//!   before it is handed out; a batch that fails is answered with `CORRUPT_MESSAGE` and never
+//!   served.
 //! - What an acknowledgement means is the [`FlushPolicy`]. Under every policy nothing
 //!   acknowledged is lost when the process is killed; under `Always` neither when the
 //!   machine loses power, and consumers see nothing that is not durable. Committed offsets
@@ -35,6 +36,13 @@
 //!   open or aborted. Its producer's predecessors are fenced. A power failure can, under
 //!   another policy than `Always`, take the end of a transaction as it can take records; what
 //!   it leaves open and unknown to the coordinator is aborted at the next start.
+//! - Old segments go by time and size, and compaction keeps the newest record of each key, as
+//!   in Kafka and by the topic's settings, in the background: readers and writers go on, and a
+//!   kill at any instant leaves the log as it was or as it is to be. What is removed is never
+//!   removed for the sake of a record that is not durable or not committed. A log that holds
+//!   damage is not compacted; the log and [`MetricsSnapshot`] say so.
+//! - Deleted records (DeleteRecords) stay deleted: the beginning of a log is durable before
+//!   it is answered.
 //! - After a crash only what may not have been synced is read and checked. A torn tail is
 //!   cut off, damage elsewhere is kept and fenced in; both are in [`RecoveryReport`].
 //! - When an fsync fails, the partition takes no more records until the next start.
@@ -69,18 +77,15 @@
 //!
 //! # What is not here
 //!
-//! - Compaction and retention, and DeleteRecords are not built yet, and not advertised in
-//!   ApiVersions.
 //! - Of transactions: two-phase commit with an outside coordinator (KIP-939).
 //! - Versions that Apache Kafka 4.3 has and its clients do without: EndTxn 5 and TxnOffsetCommit
 //!   5 (`transaction.version` 2 of KIP-890; no feature is finalised here, so that clients add
 //!   partitions before they write to them), OffsetCommit and OffsetFetch 10 (topics by their
 //!   ids), ListOffsets 11 (tiering), ListTransactions 2 (ids by a regular expression),
 //!   DescribeLogDirs 5 (cordoned folders), WriteTxnMarkers 2 (between brokers).
-//! - A record without a key is taken into a topic with `cleanup.policy=compact`, which Kafka
-//!   refuses: that check comes with compaction, since it has to unpack the records.
-//! - `segment.ms`, `flush.messages` and `flush.ms` are stored and described only; segments
-//!   roll by size, and the broker's flush policy decides about fsyncs.
+//! - `flush.messages`, `flush.ms`, `file.delete.delay.ms` and `segment.index.bytes` are stored
+//!   and described only: the broker's flush policy decides about fsyncs, and files are removed
+//!   at once, from under readers that still have them open.
 //!
 //! Deliberately absent:
 //!
@@ -106,6 +111,7 @@ mod api;
 mod broker;
 mod broker_settings;
 mod buffers;
+mod cleanup;
 mod config;
 mod connection;
 mod files;

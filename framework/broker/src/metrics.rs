@@ -39,6 +39,12 @@ pub(crate) struct Metrics {
     pub(crate) produced_bytes: Counter,
     pub(crate) refused_batches: Counter,
     pub(crate) fetched_bytes: Counter,
+    pub(crate) removed_segments: Counter,
+    pub(crate) removed_bytes: Counter,
+    pub(crate) cleanings: Counter,
+    pub(crate) cleaned_bytes: Counter,
+    pub(crate) compacted_records: Counter,
+    pub(crate) cleaner_failures: Counter,
     requests: Vec<Counter>,
 }
 
@@ -57,6 +63,12 @@ impl Default for Metrics {
             produced_bytes: Counter::default(),
             refused_batches: Counter::default(),
             fetched_bytes: Counter::default(),
+            removed_segments: Counter::default(),
+            removed_bytes: Counter::default(),
+            cleanings: Counter::default(),
+            cleaned_bytes: Counter::default(),
+            compacted_records: Counter::default(),
+            cleaner_failures: Counter::default(),
             requests: (0..KEYS).map(|_| Counter::default()).collect(),
         }
     }
@@ -82,7 +94,7 @@ impl Metrics {
 }
 
 /// The counters at one moment; all but `connections`, `active_groups`, `topics`,
-/// `partitions` and `log_bytes` count from the start of the broker.
+/// `partitions`, `uncleanable_partitions` and `log_bytes` count from the start of the broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricsSnapshot {
     /// Connections open now.
@@ -111,6 +123,20 @@ pub struct MetricsSnapshot {
     pub damaged_places: u64,
     /// Bytes of record batches handed to consumers.
     pub fetched_bytes: u64,
+    /// Segments removed by retention and for deleted records.
+    pub removed_segments: u64,
+    /// Bytes of them.
+    pub removed_bytes: u64,
+    /// Times that a partition was compacted.
+    pub cleanings: u64,
+    /// Bytes that were read to compact.
+    pub cleaned_bytes: u64,
+    /// Records that compaction has removed.
+    pub compacted_records: u64,
+    /// Compactions that failed.
+    pub cleaner_failures: u64,
+    /// Partitions now that cannot be compacted until the next start; the log says why.
+    pub uncleanable_partitions: u64,
     /// Requests by Kafka API key.
     pub requests: BTreeMap<i16, u64>,
     /// Groups with members now.

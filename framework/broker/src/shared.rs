@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use kafka_protocol::protocol::StrBytes;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// What record batches are read into.
     pub(crate) buffers: Buffers,
+    /// Wakes the retention before its time.
+    pub(crate) look_at_retention: Notify,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// Locked as long as the broker lives.
@@ -59,6 +62,15 @@ impl Shared {
                 .map(|partition| partition.damaged_places() as u64)
                 .sum(),
             fetched_bytes: metrics.fetched_bytes.get(),
+            removed_segments: metrics.removed_segments.get(),
+            removed_bytes: metrics.removed_bytes.get(),
+            cleanings: metrics.cleanings.get(),
+            cleaned_bytes: metrics.cleaned_bytes.get(),
+            compacted_records: metrics.compacted_records.get(),
+            cleaner_failures: metrics.cleaner_failures.get(),
+            uncleanable_partitions: partitions()
+                .filter(|partition| partition.is_uncleanable())
+                .count() as u64,
             requests: metrics.requests(),
             active_groups: self.coordinator.active() as u64,
             topics: topics.len() as u64,

@@ -1,13 +1,14 @@
 //! The configuration of topics: every name Kafka 4 knows, its type, default and check.
 //!
-//! All are stored and described. This broker acts on `max.message.bytes`,
-//! `message.timestamp.type`, `message.timestamp.before.max.ms` and `.after.max.ms`,
-//! `segment.bytes`, `index.interval.bytes` and `min.insync.replicas`.
+//! All are stored and described. This broker acts on those of retention and compaction,
+//! `max.message.bytes`, `message.timestamp.type`, `message.timestamp.before.max.ms` and
+//! `.after.max.ms`, `segment.bytes`, `segment.ms` and `segment.jitter.ms`,
+//! `index.interval.bytes` and `min.insync.replicas`.
 
 use std::collections::BTreeMap;
 
 use crate::config::{BrokerConfig, FlushPolicy};
-use crate::log::{LogSettings, MAX_SEGMENT_BYTES, TimestampType};
+use crate::log::{CleanupSettings, LogSettings, MAX_SEGMENT_BYTES, TimestampType};
 
 /// The stored settings of a topic: what its creator has set, nothing else.
 pub(crate) type TopicConfigs = BTreeMap<String, String>;
@@ -81,7 +82,7 @@ static DEFINITIONS: &[Definition] = &[
     define("compression.type", "producer", OneOf(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]), "compression.type", "The codec of the topic; batches are kept in the codec they come in."),
     define("compression.zstd.level", "3", Int(-131_072, 22), "compression.zstd.level", "The level of zstd where the broker compresses; this one never does."),
     define("delete.retention.ms", "86400000", Long(0, MAX_LONG), "log.cleaner.delete.retention.ms", "How long tombstones are kept in a compacted topic."),
-    define("file.delete.delay.ms", "60000", Long(0, MAX_LONG), "log.segment.delete.delay.ms", "How long a removed file stays on disk."),
+    define("file.delete.delay.ms", "60000", Long(0, MAX_LONG), "log.segment.delete.delay.ms", "How long a removed file stays on disk; here it goes at once, and who reads it still has it open."),
     define("flush.messages", FOREVER, Long(1, MAX_LONG), "log.flush.interval.messages", "Records between two fsyncs; the broker's flush policy decides."),
     define("flush.ms", FOREVER, Long(0, MAX_LONG), "log.flush.interval.ms", "Time between two fsyncs; the broker's flush policy decides."),
     define("follower.replication.throttled.replicas", "", AnyList, "", "Replicas with throttled replication; there is no replication."),
@@ -227,6 +228,32 @@ pub(crate) fn log_settings(broker: &BrokerConfig, configs: &TopicConfigs) -> Log
         producer_expiry_ms: i64::try_from(broker.producer_id_expiry.as_millis())
             .unwrap_or(MAX_LONG),
         durable_before_ack: broker.flush == FlushPolicy::Always,
+        cleanup: cleanup_settings(configs),
+    }
+}
+
+fn cleanup_settings(configs: &TopicConfigs) -> CleanupSettings {
+    let text = |name: &'static str| match configs.get(name) {
+        Some(value) => value.as_str(),
+        None => definition(name).map_or("", |definition| definition.default),
+    };
+    let number = |name| text(name).trim().parse().unwrap_or(MAX_LONG);
+    let policy = text("cleanup.policy");
+    let has = |wanted| policy.split(',').any(|policy| policy.trim() == wanted);
+    CleanupSettings {
+        delete: has("delete"),
+        compact: has("compact"),
+        retention_ms: number("retention.ms"),
+        retention_bytes: number("retention.bytes"),
+        segment_ms: number("segment.ms"),
+        segment_jitter_ms: number("segment.jitter.ms"),
+        delete_retention_ms: number("delete.retention.ms"),
+        min_compaction_lag_ms: number("min.compaction.lag.ms"),
+        max_compaction_lag_ms: number("max.compaction.lag.ms"),
+        min_dirty_ratio: text("min.cleanable.dirty.ratio")
+            .trim()
+            .parse()
+            .unwrap_or(0.5),
     }
 }
 

@@ -84,6 +84,11 @@ fn result(
 fn fixed(config: &BrokerConfig) -> Vec<DescribeConfigsResourceResult> {
     let millis = |duration: std::time::Duration| duration.as_millis().to_string();
     let minutes = |duration: std::time::Duration| (duration.as_secs() / 60).to_string();
+    let bytes_per_second = |bytes: u64| match bytes {
+        // As Kafka says that there is no bound.
+        u64::MAX => "1.7976931348623157E308".to_owned(),
+        bytes => format!("{bytes}.0"),
+    };
     let flush_ms = match config.flush {
         FlushPolicy::Always => "0".to_owned(),
         FlushPolicy::Interval(interval) => millis(interval),
@@ -152,6 +157,26 @@ fn fixed(config: &BrokerConfig) -> Vec<DescribeConfigsResourceResult> {
             Kind::Long,
             flush_ms,
             "1000".to_owned(),
+        ),
+        number!("log.cleaner.backoff.ms", Long, millis, log_cleaner_backoff),
+        number!(
+            "log.cleaner.dedupe.buffer.size",
+            Long,
+            log_cleaner_dedupe_buffer_bytes
+        ),
+        fixed("log.cleaner.enable", Kind::Boolean, "true"),
+        fixed("log.cleaner.threads", Kind::Int, "1"),
+        setting(
+            "log.cleaner.io.max.bytes.per.second",
+            Kind::Double,
+            bytes_per_second(config.log_cleaner_max_bytes_per_second),
+            bytes_per_second(defaults.log_cleaner_max_bytes_per_second),
+        ),
+        number!(
+            "log.retention.check.interval.ms",
+            Long,
+            millis,
+            log_retention_check_interval
         ),
         number!("max.connections", Int, max_connections),
         fixed("node.id", Kind::Int, &config.node_id.to_string()),

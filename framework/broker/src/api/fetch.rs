@@ -166,17 +166,18 @@ fn read(shared: &Shared, request: &FetchRequest, found: &[Vec<Found>]) -> Read {
             let at_least_one = read.bytes == 0;
             let outcome = found.clone().and_then(|partition| {
                 let from = asked.fetch_offset;
-                let end = match committed {
-                    true => partition.last_stable_offset(),
-                    false => i64::MAX,
-                };
-                let records = match max > 0 || at_least_one {
-                    true => partition.read(&shared.buffers, from, max, at_least_one, end)?,
-                    false => Bytes::new(),
-                };
-                let aborted = match committed {
-                    true => Some(partition.aborted_among(from, &records)?),
-                    false => None,
+                let (records, aborted) = match (max > 0 || at_least_one, committed) {
+                    (true, true) => {
+                        let (records, aborted) =
+                            partition.read_committed(&shared.buffers, from, max, at_least_one)?;
+                        (records, Some(aborted))
+                    }
+                    (true, false) => {
+                        let records =
+                            partition.read(&shared.buffers, from, max, at_least_one, i64::MAX)?;
+                        (records, None)
+                    }
+                    (false, _) => (Bytes::new(), committed.then(Vec::new)),
                 };
                 Ok((partition, records, aborted))
             });

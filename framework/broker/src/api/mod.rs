@@ -6,6 +6,7 @@ mod alter_configs;
 mod broker_configs;
 mod cluster;
 mod configs;
+mod delete_records;
 mod epochs;
 mod fetch;
 mod group_admin;
@@ -34,11 +35,11 @@ use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AlterConfigsRequest,
     AlterPartitionReassignmentsRequest, ApiKey, ApiVersionsRequest, ApiVersionsResponse,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
-    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeGroupsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
-    DescribeTopicPartitionsRequest, DescribeTransactionsRequest, ElectLeadersRequest,
-    EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeTopicPartitionsRequest, DescribeTransactionsRequest,
+    ElectLeadersRequest, EndTxnRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
     IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
     ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
     ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
@@ -74,6 +75,7 @@ const APIS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
+    (ApiKey::DeleteRecords, 0, 2),
     (ApiKey::InitProducerId, 0, 5),
     (ApiKey::AddPartitionsToTxn, 0, 5),
     (ApiKey::AddOffsetsToTxn, 0, 4),
@@ -183,6 +185,7 @@ pub(crate) async fn answer(
         ApiKey::Metadata => reply!(MetadataRequest, metadata::metadata),
         ApiKey::CreateTopics => reply!(CreateTopicsRequest, topics::create_topics),
         ApiKey::DeleteTopics => reply!(DeleteTopicsRequest, topics::delete_topics),
+        ApiKey::DeleteRecords => reply!(DeleteRecordsRequest, delete_records::delete_records),
         ApiKey::DescribeConfigs => reply!(DescribeConfigsRequest, configs::describe_configs),
         ApiKey::InitProducerId => reply!(InitProducerIdRequest, producers::init_producer_id),
         ApiKey::FindCoordinator => reply!(FindCoordinatorRequest, groups::find_coordinator),

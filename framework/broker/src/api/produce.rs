@@ -6,12 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::produce_request::TopicProduceData;
-use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
 use super::{Head, Outcome, Refused, finish, text};
 use crate::log::batch::BatchHeader;
-use crate::log::{Appended, Partition, validate};
+use crate::log::{Appended, Partition, WITHOUT_KEY, records_without_key, validate};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::sync::now_ms;
@@ -67,6 +69,8 @@ pub(super) async fn produce(
         let topic = find(shared, caller, head.version, &data).map_err(|error| (error, None));
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for (partition_at, data) in data.partition_data.into_iter().enumerate() {
+            // Kept for what a refusal has to say of it; shares the bytes.
+            let sent = data.records.clone();
             let stored = match general {
                 Some(refusal) => Err(refusal),
                 None => topic.clone().and_then(|topic| {
@@ -99,7 +103,7 @@ pub(super) async fn produce(
                 Err((error, why)) => {
                     shared.metrics.refused_batches.add(1);
                     failed = Some(error);
-                    refused(data.index, error, why)
+                    refused(data.index, error, why).with_record_errors(errors_of_records(why, sent))
                 }
             });
         }
@@ -186,6 +190,24 @@ fn refused(
         .with_base_offset(-1)
         .with_log_append_time_ms(-1)
         .with_log_start_offset(-1)
+}
+
+/// Which records are at fault, where that is known.
+fn errors_of_records(
+    why: Option<&'static str>,
+    batch: Option<Bytes>,
+) -> Vec<BatchIndexAndErrorMessage> {
+    let (Some(WITHOUT_KEY), Some(batch)) = (why, batch) else {
+        return Vec::new();
+    };
+    records_without_key(&batch)
+        .into_iter()
+        .map(|at| {
+            BatchIndexAndErrorMessage::default()
+                .with_batch_index(at)
+                .with_batch_index_error_message(text(WITHOUT_KEY))
+        })
+        .collect()
 }
 
 fn has_transactional(request: &ProduceRequest) -> bool {

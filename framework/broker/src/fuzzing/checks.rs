@@ -32,7 +32,13 @@ pub(super) fn settings(folder: &Path) -> LogSettings {
 
 /// Batches from an offset on.
 pub(super) fn read(partition: &Partition, offset: i64) -> Result<Bytes, ResponseError> {
-    partition.read(offset, 1 << 16, true, i64::MAX)
+    partition.read(
+        &crate::buffers::Buffers::default(),
+        offset,
+        1 << 16,
+        true,
+        i64::MAX,
+    )
 }
 
 /// Reads a partition to its end; returns where whole batches begin. Each has a right CRC and

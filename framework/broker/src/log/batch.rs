@@ -1,7 +1,7 @@
 //! The header of a record batch (Kafka's message format, magic 2).
 //!
-//! The broker reads the 61 bytes of the header and never the records behind it, except
-//! when a client asks for offsets by time (see [`super::records`]).
+//! The broker reads the 61 bytes of the header and not the records behind it, except when a
+//! client asks for offsets by time and in topics that are compacted (see [`super::records`]).
 
 use bytes::Buf;
 
@@ -13,12 +13,16 @@ pub(crate) const PREFIX_LEN: usize = 12;
 const CRC_START: usize = 21;
 const MAGIC_AT: usize = 16;
 const ATTRIBUTES_AT: usize = 21;
+const BASE_TIMESTAMP_AT: usize = 27;
 const MAX_TIMESTAMP_AT: usize = 35;
+const RECORD_COUNT_AT: usize = 57;
 
 const CODEC_MASK: i16 = 0x07;
 const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
+/// The base timestamp is the time from which on tombstones and markers may go.
+const DELETE_HORIZON: i16 = 0x40;
 
 /// A parsed batch header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +108,11 @@ impl BatchHeader {
         self.attributes & CONTROL != 0
     }
 
+    /// When the batch's tombstones, or the marker that it is, may be removed.
+    pub(crate) fn delete_horizon(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
     /// The sequence of the last record; sequences wrap from `i32::MAX` to 0.
     pub(crate) fn last_sequence(&self) -> i32 {
         if self.base_sequence < 0 {
@@ -128,6 +137,37 @@ pub(crate) fn seal(batch: &mut [u8]) {
         let crc = crc32c::crc32c(&batch[CRC_START..]);
         batch[17..CRC_START].copy_from_slice(&crc.to_be_bytes());
     }
+}
+
+/// Makes the header of a batch right whose records have changed: length, times, delete
+/// horizon, count and CRC. Offsets, producer and sequences stay. `uncodec` takes bits of the
+/// codec away, for a batch that has no records.
+pub(super) fn rewrite(
+    batch: &mut [u8],
+    uncodec: i16,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    delete_horizon: Option<i64>,
+    count: i32,
+) {
+    if batch.len() < HEADER_LEN {
+        return;
+    }
+    let length = (batch.len() - PREFIX_LEN) as i32;
+    batch[8..PREFIX_LEN].copy_from_slice(&length.to_be_bytes());
+    let attributes = i16::from_be_bytes([batch[ATTRIBUTES_AT], batch[ATTRIBUTES_AT + 1]]);
+    let horizon = if delete_horizon.is_some() {
+        DELETE_HORIZON
+    } else {
+        0
+    };
+    let attributes = (attributes & !DELETE_HORIZON & !(uncodec & CODEC_MASK)) | horizon;
+    let mut put = |at: usize, bytes: &[u8]| batch[at..at + bytes.len()].copy_from_slice(bytes);
+    put(ATTRIBUTES_AT, &attributes.to_be_bytes());
+    put(BASE_TIMESTAMP_AT, &base_timestamp.to_be_bytes());
+    put(MAX_TIMESTAMP_AT, &max_timestamp.to_be_bytes());
+    put(RECORD_COUNT_AT, &count.to_be_bytes());
+    seal(batch);
 }
 
 /// The header as it is stored: with its offset and leader epoch (which the CRC does not

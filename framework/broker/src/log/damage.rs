@@ -62,6 +62,9 @@ impl Partition {
             let (position, why) = match scanned {
                 Scanned::Batch { header, position } if header.base_offset > offset => {
                     match damaged {
+                        None if self.may_follow_gap(header.base_offset) => {
+                            return Ok(Some(position));
+                        }
                         // What is whole begins behind the offset: it was in the damage.
                         Some((position, why)) => return Err(self.corrupt(segment, position, why)),
                         None => (position, "the offset is out of line"),

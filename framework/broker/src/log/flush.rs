@@ -116,6 +116,7 @@ impl Partition {
             lock(&self.writer).sealed.splice(0..0, sealed);
         }
         self.flushed.fetch_max(upto, Ordering::AcqRel);
+        self.settled.fetch_max(active.base(), Ordering::AcqRel);
         if self.settings().durable_before_ack {
             self.shown_bytes.fetch_max(appended, Ordering::AcqRel);
             self.high_watermark.fetch_max(upto, Ordering::AcqRel);

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use kafka_protocol::ResponseError;
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
+use super::cleaner::Cleaning;
+use super::cleanup_settings::{CleanupSettings, is_too_old};
 use super::damage::Damage;
 use super::producers::{Producers, Verdict};
 use super::segment::Segment;
@@ -39,6 +41,7 @@ pub(crate) struct LogSettings {
     pub(crate) producer_expiry_ms: i64,
     /// Whether nothing is shown or acknowledged before it is durable.
     pub(crate) durable_before_ack: bool,
+    pub(crate) cleanup: CleanupSettings,
 }
 
 /// The answer to an append.
@@ -74,7 +77,8 @@ pub(crate) struct Partition {
     pub(super) dir: RwLock<PathBuf>,
     pub(super) settings: RwLock<LogSettings>,
     pub(super) writer: Mutex<Writer>,
-    pub(super) segments: RwLock<Vec<Arc<Segment>>>,
+    /// Replaced as a whole, so that a reader goes on with the list it has begun with.
+    pub(super) segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     pub(super) log_start: AtomicI64,
     pub(super) high_watermark: AtomicI64,
     pub(super) flushed: AtomicI64,
@@ -89,6 +93,15 @@ pub(crate) struct Partition {
     pub(super) flushing: tokio::sync::Mutex<()>,
     pub(super) waiters: Waiters,
     pub(super) damage: Damage,
+    /// Segments before this offset are durable, with all their side files: they change no
+    /// more but by cleaning and deleting.
+    pub(super) settled: AtomicI64,
+    /// Where compaction may have left gaps between batches: nowhere from here on.
+    pub(super) gaps_before: AtomicI64,
+    /// Held by whoever cleans or deletes segments, one at a time.
+    pub(super) cleaning: Mutex<Cleaning>,
+    /// Held while the beginning of the log moves.
+    pub(super) moving_start: Mutex<()>,
 }
 
 impl Partition {
@@ -103,13 +116,14 @@ impl Partition {
         let next_offset = writer.next_offset;
         let first_unstable = writer.producers.first_open().unwrap_or(NONE_OPEN);
         let log_start = segments.first().map_or(0, |segment| segment.base());
+        let settled = writer.active.base();
         Self {
             topic: topic.to_owned(),
             index,
             dir: RwLock::new(dir),
             settings: RwLock::new(settings),
             writer: Mutex::new(writer),
-            segments: RwLock::new(segments),
+            segments: RwLock::new(Arc::new(segments)),
             log_start: AtomicI64::new(log_start),
             high_watermark: AtomicI64::new(next_offset),
             flushed: AtomicI64::new(next_offset),
@@ -121,6 +135,10 @@ impl Partition {
             flushing: tokio::sync::Mutex::new(()),
             waiters: Waiters::default(),
             damage: Damage::default(),
+            settled: AtomicI64::new(settled),
+            gaps_before: AtomicI64::new(0),
+            cleaning: Mutex::new(Cleaning::default()),
+            moving_start: Mutex::new(()),
         }
     }
 
@@ -281,9 +299,18 @@ impl Partition {
         }
         let last = writer.next_offset + i64::from(header.last_offset_delta);
         let offsets_fit = last - writer.active.base() <= i64::from(i32::MAX);
-        if len == 0 || (len + coming <= settings.segment_bytes && offsets_fit) {
+        if len == 0
+            || (len + coming <= settings.segment_bytes
+                && offsets_fit
+                && !is_too_old(&writer.active, &settings.cleanup, header.max_timestamp))
+        {
             return Ok(());
         }
+        self.roll(writer)
+    }
+
+    /// Begins a new segment.
+    pub(super) fn roll(&self, writer: &mut Writer) -> Result<(), ResponseError> {
         let next = Segment::create(&read(&self.dir), writer.next_offset)
             .map_err(|error| self.storage_error("roll", &error))?;
         let next = Arc::new(next);
@@ -291,8 +318,13 @@ impl Partition {
         // Its fsync and its index files wait for the next flush: not under this lock.
         let state = (full, writer.next_offset, writer.producers.clone());
         writer.sealed.push(state);
-        write(&self.segments).push(next);
+        Arc::make_mut(&mut write(&self.segments)).push(next);
         Ok(())
+    }
+
+    /// The segments now, in order.
+    pub(super) fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        Arc::clone(&read(&self.segments))
     }
 
     /// Takes the partition out of use and renames its folder to `target`.
@@ -319,9 +351,6 @@ impl Partition {
 
     /// Bytes of all segments.
     pub(crate) fn size(&self) -> u64 {
-        read(&self.segments)
-            .iter()
-            .map(|segment| segment.len())
-            .sum()
+        self.segments().iter().map(|segment| segment.len()).sum()
     }
 }

@@ -61,6 +61,14 @@ impl Producer {
     }
 }
 
+/// The last that a partition holds of a producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastOfProducer {
+    /// That of its last record; `None` when a marker with a new epoch came behind it.
+    pub(super) last_offset: Option<i64>,
+    pub(super) epoch: i16,
+}
+
 /// What is to be done with a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -174,6 +182,19 @@ impl Producers {
             open_since: producer.open_since,
         };
         self.by_id.iter().map(active).collect()
+    }
+
+    /// Which batches tell the state of the producers, by producer id.
+    pub(super) fn last_of_each(&self) -> HashMap<i64, LastOfProducer> {
+        let last = |producer: &Producer| LastOfProducer {
+            last_offset: producer.batches.back().map(|batch| {
+                let records = i64::from(batch.last_sequence) - i64::from(batch.first_sequence);
+                batch.base_offset + records.rem_euclid(i64::from(i32::MAX) + 1)
+            }),
+            epoch: producer.epoch,
+        };
+        let each = self.by_id.iter();
+        each.map(|(id, producer)| (*id, last(producer))).collect()
     }
 
     /// Remembers a batch that has been stored.

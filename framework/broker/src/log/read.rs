@@ -5,6 +5,7 @@
 //! threads to spare for the few that wait for the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -12,21 +13,14 @@ use kafka_protocol::ResponseError;
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::partition::Partition;
 use super::segment::{Scanned, Segment};
+use super::txn_index::Aborted;
 use crate::buffers::Buffers;
-use crate::sync::read;
 
 /// How much is read at once to find a batch: it lies within `index.interval.bytes` of an
 /// indexed one.
 const LOCATE_CHUNK: usize = 8 * 1024;
 
 impl Partition {
-    fn segment_at(&self, offset: i64) -> Option<(usize, Arc<Segment>)> {
-        let segments = read(&self.segments);
-        let after = segments.partition_point(|segment| segment.base() <= offset);
-        let at = after.checked_sub(1)?;
-        segments.get(at).map(|segment| (at, Arc::clone(segment)))
-    }
-
     /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, but
     /// at least one where `at_least_one` asks for it, and all before `upto`. Every batch's CRC is checked before
     /// it is handed out; a bad one ends the answer, and is an error when it is the first.
@@ -37,6 +31,43 @@ impl Partition {
         max_bytes: usize,
         at_least_one: bool,
         upto: i64,
+    ) -> Result<Bytes, ResponseError> {
+        let limits = (max_bytes, at_least_one, upto);
+        self.read_from(&self.segments(), buffers, offset, limits)
+    }
+
+    /// As [`Partition::read`] up to the last stable offset, with the aborted transactions
+    /// among what has been read. Both come from one list of segments: a cleaned segment
+    /// neither has the records of an aborted transaction nor, later, knows of it.
+    pub(crate) fn read_committed(
+        &self,
+        buffers: &Buffers,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<(Bytes, Vec<Aborted>), ResponseError> {
+        let limits = (max_bytes, at_least_one, self.last_stable_offset());
+        let segments = self.segments();
+        let bytes = self.read_from(&segments, buffers, offset, limits)?;
+        let mut end = offset;
+        let mut batches = &bytes[..];
+        while let Some(header) = BatchHeader::parse(batches) {
+            end = header.next_offset();
+            batches = batches.get(header.total_len()..).unwrap_or_default();
+        }
+        let aborted = match end > offset {
+            true => self.aborted_in(&segments, offset, end)?,
+            false => Vec::new(),
+        };
+        Ok((bytes, aborted))
+    }
+
+    fn read_from(
+        &self,
+        segments: &[Arc<Segment>],
+        buffers: &Buffers,
+        offset: i64,
+        (max_bytes, at_least_one, upto): (usize, bool, i64),
     ) -> Result<Bytes, ResponseError> {
         if !self.is_alive() {
             return Err(ResponseError::UnknownTopicOrPartition);
@@ -51,29 +82,28 @@ impl Partition {
         if offset >= upto {
             return Ok(Bytes::new());
         }
-        let Some((mut at, mut segment)) = self.segment_at(offset) else {
-            return Err(ResponseError::OffsetOutOfRange);
-        };
-        loop {
-            match self.locate(&segment, offset)? {
-                Some(position) => {
-                    let limits = (max_bytes, at_least_one, upto);
-                    return self.batches(&segment, position, buffers, limits);
-                }
-                // Nothing at or after the offset here: the next segment begins behind it.
-                None => {
-                    at += 1;
-                    match read(&self.segments).get(at) {
-                        Some(next) => segment = Arc::clone(next),
-                        // Below the high watermark something has been: it was lost.
-                        None => {
-                            let len = segment.len();
-                            return Err(self.corrupt(&segment, len, "the log ends too early"));
-                        }
-                    }
-                }
+        let after = segments.partition_point(|segment| segment.base() <= offset);
+        let first = after
+            .checked_sub(1)
+            .ok_or(ResponseError::OffsetOutOfRange)?;
+        for segment in &segments[first..] {
+            // Nothing at or after the offset there: the next segment begins behind it.
+            if let Some(position) = self.locate(segment, offset)? {
+                return self.batches(segment, position, buffers, (max_bytes, at_least_one, upto));
             }
         }
+        match segments.last() {
+            // Below the high watermark something has been: it was lost.
+            Some(last) if !self.may_follow_gap(offset + 1) => {
+                Err(self.corrupt(last, last.len(), "the log ends too early"))
+            }
+            _ => Ok(Bytes::new()),
+        }
+    }
+
+    /// Whether compaction may have removed what lies before a batch that begins at `offset`.
+    pub(super) fn may_follow_gap(&self, offset: i64) -> bool {
+        offset <= self.gaps_before.load(Ordering::Acquire)
     }
 
     /// The position of the first batch that ends at `offset` or later.
@@ -91,8 +121,10 @@ impl Partition {
         while let Some(scanned) = scanner.next().map_err(failed)? {
             match scanned {
                 // The CRC does not cover the offset; but offsets have no gaps in a log that is
-                // never compacted, so a batch that begins too late shows that it is wrong.
-                Scanned::Batch { header, .. } if header.base_offset > offset => {
+                // not compacted, so a batch that begins too late shows that it is wrong.
+                Scanned::Batch { header, .. }
+                    if header.base_offset > offset && !self.may_follow_gap(header.base_offset) =>
+                {
                     return self.locate_past_damage(segment, position, offset);
                 }
                 Scanned::Batch { header, position } if header.last_offset() >= offset => {
@@ -124,7 +156,10 @@ impl Partition {
         let mut good = 0;
         let mut expected = None;
         while let Some(header) = BatchHeader::parse(&buffer.as_ref()[good..]) {
-            let out_of_line = expected.is_some_and(|offset| header.base_offset != offset);
+            let out_of_line = expected.is_some_and(|offset| {
+                header.base_offset != offset
+                    && (header.base_offset < offset || !self.may_follow_gap(header.base_offset))
+            });
             if !header.is_plausible()
                 || out_of_line
                 || header.total_len() as u64 > left - good as u64
@@ -135,8 +170,10 @@ impl Partition {
                 break;
             }
             if header.last_offset() >= upto {
-                // No batch lies across what readers see, so this one is not what it says.
-                if good == 0 {
+                // No batch lies across what readers see, so this one is not what it says; behind
+                // a gap it may be the first that they do not see.
+                let unseen = header.base_offset >= upto && self.may_follow_gap(header.base_offset);
+                if good == 0 && !unseen {
                     return Err(self.corrupt(segment, position, "it ends behind the log"));
                 }
                 break;

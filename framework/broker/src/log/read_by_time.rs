@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::partition::Partition;
 use super::records::{self, TimedOffset};
 use super::segment::{Scanned, Segment};
-use crate::sync::read;
 
 impl Partition {
     /// The first record whose timestamp is `target` or later.
@@ -19,8 +17,8 @@ impl Partition {
     ) -> Result<Option<TimedOffset>, ResponseError> {
         let failed = |error| self.storage_error("read", &error);
         let high_watermark = self.high_watermark();
-        let segments = read(&self.segments).clone();
-        for segment in segments {
+        let log_start = self.log_start();
+        for segment in self.segments().iter() {
             if segment
                 .largest_timestamp()
                 .is_none_or(|(largest, _)| largest < target)
@@ -35,8 +33,8 @@ impl Partition {
                         if header.base_offset >= high_watermark {
                             return Ok(None);
                         }
-                        if header.max_timestamp >= target {
-                            let found = self.timed(&segment, position, &header, target)?;
+                        if header.max_timestamp >= target && header.last_offset() >= log_start {
+                            let found = self.timed(segment, position, &header, target)?;
                             // A batch whose header promises more than its records hold.
                             if found.is_some() {
                                 return Ok(found);
@@ -44,7 +42,7 @@ impl Partition {
                         }
                     }
                     Scanned::Bad { position, why } => {
-                        return Err(self.corrupt(&segment, position, why));
+                        return Err(self.corrupt(segment, position, why));
                     }
                 }
             }
@@ -54,11 +52,17 @@ impl Partition {
 
     /// The first record that has the largest timestamp.
     pub(crate) fn offset_of_max_time(&self) -> Result<Option<TimedOffset>, ResponseError> {
-        let segments = read(&self.segments).clone();
-        let mut largest: Option<(i64, i64, Arc<Segment>)> = None;
-        for segment in segments {
-            if let Some((timestamp, offset)) = segment.largest_timestamp()
-                && largest.as_ref().is_none_or(|(best, ..)| timestamp > *best)
+        let segments = self.segments();
+        let log_start = self.log_start();
+        let mut largest: Option<(i64, i64, &Arc<Segment>)> = None;
+        for segment in segments.iter() {
+            let found = match segment.base() < log_start {
+                // Its index knows of records that were deleted.
+                true => self.largest_from(segment, log_start)?,
+                false => segment.largest_timestamp(),
+            };
+            if let Some((timestamp, offset)) = found
+                && largest.is_none_or(|(best, ..)| timestamp > best)
             {
                 largest = Some((timestamp, offset, segment));
             }
@@ -66,16 +70,44 @@ impl Partition {
         let Some((timestamp, offset, segment)) = largest else {
             return Ok(None);
         };
-        let Some(position) = self.locate(&segment, offset)? else {
+        let Some(position) = self.locate(segment, offset)? else {
             return Ok(None);
         };
         let head = segment
             .read_at(position, HEADER_LEN)
             .map_err(|error| self.storage_error("read", &error))?;
         match BatchHeader::parse(&head) {
-            Some(header) => self.timed(&segment, position, &header, timestamp),
+            Some(header) => self.timed(segment, position, &header, timestamp),
             None => Ok(None),
         }
+    }
+
+    /// The largest timestamp of the batches that do not end before `from`, and the base
+    /// offset of the first that has it.
+    fn largest_from(
+        &self,
+        segment: &Segment,
+        from: i64,
+    ) -> Result<Option<(i64, i64)>, ResponseError> {
+        let failed = |error| self.storage_error("read", &error);
+        let (position, _) = segment.floor(from).map_err(failed)?;
+        let mut scanner = segment.scan(position, false);
+        let mut largest: Option<(i64, i64)> = None;
+        while let Some(scanned) = scanner.next().map_err(failed)? {
+            match scanned {
+                Scanned::Batch { header, .. } => {
+                    if header.last_offset() >= from
+                        && largest.is_none_or(|(best, _)| header.max_timestamp > best)
+                    {
+                        largest = Some((header.max_timestamp, header.base_offset));
+                    }
+                }
+                Scanned::Bad { position, why } => {
+                    return Err(self.corrupt(segment, position, why));
+                }
+            }
+        }
+        Ok(largest)
     }
 
     fn timed(
@@ -91,6 +123,6 @@ impl Partition {
         if !batch::crc_matches(&batch) {
             return Err(self.corrupt(segment, position, "the CRC does not match"));
         }
-        Ok(records::first_at_or_after(&Bytes::from(batch), target))
+        Ok(records::first_at_or_after(&batch, target, self.log_start()))
     }
 }

@@ -1,11 +1,15 @@
-//! The only place that looks behind a batch header: finding the record that a question
-//! about time means, as Kafka answers it (exact record, not batch). One batch is unpacked
-//! for each question; nothing else in the broker decompresses.
+//! The only place that looks behind a batch header, record by record: to find the record
+//! that a question about time means, to see that each has a key, and to compact.
 
-use bytes::{Buf, Bytes};
-use kafka_protocol::compression::{Decompressor, Gzip, Lz4, Snappy, Zstd};
+use std::io::{self, Read};
+
+use bytes::Buf;
 
 use super::batch::{BatchHeader, HEADER_LEN};
+use super::codec;
+
+/// What the records of a batch may unpack to, for whoever has to keep them.
+const UNPACKED_MAX: u64 = 256 << 20;
 
 /// A record's time and offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,47 +18,151 @@ pub(crate) struct TimedOffset {
     pub(crate) offset: i64,
 }
 
-/// The first record of the batch whose timestamp is `target` or later. `None` when there
-/// is none, or when the records cannot be unpacked.
-pub(crate) fn first_at_or_after(batch: &Bytes, target: i64) -> Option<TimedOffset> {
-    let header = BatchHeader::parse(batch)?;
-    if header.is_log_append_time() {
-        return (header.max_timestamp >= target).then_some(TimedOffset {
-            timestamp: header.max_timestamp,
-            offset: header.base_offset,
-        });
+/// One record of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    pub(super) attributes: u8,
+    pub(super) timestamp: i64,
+    pub(super) offset: i64,
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) has_value: bool,
+    /// From the length of the key on: what does not change when times and offsets do.
+    pub(super) rest: &'a [u8],
+}
+
+/// The records of a batch, unpacked one after the other.
+pub(super) struct Records<'a> {
+    header: BatchHeader,
+    left: i32,
+    allowed: u64,
+    source: Box<dyn Read + 'a>,
+    body: Vec<u8>,
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "a record cannot be read")
+}
+
+impl<'a> Records<'a> {
+    /// The records of a whole batch.
+    pub(super) fn of(batch: &'a [u8]) -> io::Result<Self> {
+        let header = BatchHeader::parse(batch).ok_or_else(malformed)?;
+        let source: Box<dyn Read + 'a> = match header.record_count {
+            // Compaction leaves batches without records, and without a codec's frame.
+            0 => Box::new(io::empty()),
+            _ => codec::unpack(header.codec(), &batch[HEADER_LEN..])?,
+        };
+        Ok(Self {
+            header,
+            left: header.record_count,
+            allowed: UNPACKED_MAX,
+            source,
+            body: Vec::new(),
+        })
     }
-    // The first record's timestamp may differ from the base timestamp, which is only what
-    // the deltas count from; so the records are looked at in any case.
-    let payload = batch.slice(HEADER_LEN..);
-    let find = |records: &mut dyn Buf| walk(&header, records, target);
-    match header.codec() {
-        0 => find(&mut payload.clone()),
-        1 => Gzip::decompress(&mut payload.clone(), |buffer| Ok(find(buffer))).ok()?,
-        2 => Snappy::decompress(&mut payload.clone(), |buffer| Ok(find(buffer))).ok()?,
-        3 => Lz4::decompress(&mut payload.clone(), |buffer| Ok(find(buffer))).ok()?,
-        4 => Zstd::decompress(&mut payload.clone(), |buffer| Ok(find(buffer))).ok()?,
-        _ => None,
+
+    /// The next record; `None` behind the last that the header promises.
+    pub(super) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
+        if self.left <= 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let length = self.length()?;
+        self.allowed = self.allowed.checked_sub(length).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the batch unpacks to more than can be worked on",
+            )
+        })?;
+        self.body.clear();
+        (&mut self.source)
+            .take(length)
+            .read_to_end(&mut self.body)?;
+        if self.body.len() as u64 != length {
+            return Err(malformed());
+        }
+        parse(&self.header, &self.body)
+            .map(Some)
+            .ok_or_else(malformed)
+    }
+
+    fn length(&mut self) -> io::Result<u64> {
+        let mut bytes = [0; 10];
+        for at in 0..bytes.len() {
+            self.source.read_exact(&mut bytes[at..=at])?;
+            if bytes[at] & 0x80 == 0 {
+                let length = varint(&mut &bytes[..=at]);
+                return length
+                    .and_then(|length| u64::try_from(length).ok())
+                    .ok_or_else(malformed);
+            }
+        }
+        Err(malformed())
     }
 }
 
-fn walk(header: &BatchHeader, records: &mut dyn Buf, target: i64) -> Option<TimedOffset> {
-    for _ in 0..header.record_count {
-        let length = usize::try_from(varint(records)?).ok()?;
-        let before = records.remaining();
-        if before < length || length < 1 {
-            return None;
+fn parse<'b>(header: &BatchHeader, mut body: &'b [u8]) -> Option<Record<'b>> {
+    let attributes = body.try_get_u8().ok()?;
+    let timestamp = varint(&mut body)?;
+    let timestamp = match header.is_log_append_time() {
+        true => header.max_timestamp,
+        false => header.base_timestamp.checked_add(timestamp)?,
+    };
+    let offset = header.base_offset.checked_add(varint(&mut body)?)?;
+    let rest = body;
+    let key = blob(&mut body)?;
+    let value = blob(&mut body)?;
+    Some(Record {
+        attributes,
+        timestamp,
+        offset,
+        key,
+        has_value: value.is_some(),
+        rest,
+    })
+}
+
+/// Bytes behind their length; -1 stands for none.
+fn blob<'b>(from: &mut &'b [u8]) -> Option<Option<&'b [u8]>> {
+    let length = varint(from)?;
+    if length < 0 {
+        return Some(None);
+    }
+    let (found, left) = from.split_at_checked(usize::try_from(length).ok()?)?;
+    *from = left;
+    Some(Some(found))
+}
+
+/// The first record of the batch at `from` or behind it whose timestamp is `target` or
+/// later. `None` when there is none, or when the records cannot be unpacked.
+pub(crate) fn first_at_or_after(batch: &[u8], target: i64, from: i64) -> Option<TimedOffset> {
+    let mut records = Records::of(batch).ok()?;
+    while let Some(record) = records.next().ok()? {
+        if record.timestamp >= target && record.offset >= from {
+            return Some(TimedOffset {
+                timestamp: record.timestamp,
+                offset: record.offset,
+            });
         }
-        records.advance(1);
-        let timestamp = header.base_timestamp.checked_add(varint(records)?)?;
-        let offset = header.base_offset.checked_add(varint(records)?)?;
-        if timestamp >= target {
-            return Some(TimedOffset { timestamp, offset });
-        }
-        let read = before - records.remaining();
-        records.advance(length.checked_sub(read)?);
     }
     None
+}
+
+/// The places in the batch of the first `most` records without a key.
+pub(super) fn without_key(batch: &[u8], most: usize) -> io::Result<Vec<i32>> {
+    let mut records = Records::of(batch)?;
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(record) = records.next()? {
+        if record.key.is_none() {
+            found.push(at);
+            if found.len() == most {
+                break;
+            }
+        }
+        at += 1;
+    }
+    Ok(found)
 }
 
 /// A zig-zag variable length integer of at most ten bytes.
@@ -71,4 +179,29 @@ pub(super) fn varint(buffer: &mut dyn Buf) -> Option<i64> {
         }
     }
     None
+}
+
+/// Writes a number as [`varint`] reads it.
+pub(super) fn put_varint(into: &mut Vec<u8>, number: i64) {
+    let mut value = ((number << 1) ^ (number >> 63)) as u64;
+    while value >= 0x80 {
+        into.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    into.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_they_are_written() {
+        for number in [0, 1, -1, 63, 64, -64, -65, 1 << 40, i64::MAX, i64::MIN] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, number);
+            assert_eq!(varint(&mut &bytes[..]), Some(number));
+        }
+    }
 }

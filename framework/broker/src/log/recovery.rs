@@ -10,15 +10,18 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use mesh_core::{Error, ErrorKind};
 
 use super::batch::BatchHeader;
+use super::cleaner::{Checkpoint, Cleaning, finish_swap};
 use super::partition::{LogSettings, Partition, Writer};
 use super::producers::Producers;
+use super::retention::{load_log_start, remove_all, remove_leftovers};
 use super::segment::{Scanned, Segment, SegmentIndex};
-use super::snapshots::{load_producers, offsets_of};
+use super::snapshots::load_producers;
 use super::transactions::Marker;
 use super::txn_index::Aborted;
 use crate::files;
@@ -96,6 +99,7 @@ impl Partition {
             recovered: Recovered::default(),
             saved_at: None,
             rebuilt: Vec::new(),
+            gaps_before: 0,
         };
         let partition = opening.open(clean).map_err(|error| {
             let (kind, mend) = match error.kind() {
@@ -129,12 +133,20 @@ struct Opening<'a> {
     saved_at: Option<i64>,
     /// The bases of segments whose index files are made again.
     rebuilt: Vec<i64>,
+    /// Where compaction may have left gaps between batches: nowhere from here on.
+    gaps_before: i64,
 }
 
 impl Opening<'_> {
     fn open(&mut self, clean: bool) -> io::Result<Partition> {
-        let bases = offsets_of(self.dir, "log")?;
+        finish_swap(self.dir)?;
+        let log_start = load_log_start(self.dir)?;
+        let bases = remove_leftovers(self.dir, log_start)?;
         let recovery_point = load_recovery_point(self.dir)?;
+        let checkpoint = Checkpoint::load(self.dir)?;
+        // Those are never made by compaction.
+        let active_base = bases.last().copied().unwrap_or(0);
+        self.gaps_before = checkpoint.gaps_before.min(active_base);
         let mut segments = Vec::with_capacity(bases.len().max(1));
         let mut next_offset = 0;
         for (at, base) in bases.iter().enumerate() {
@@ -148,9 +160,15 @@ impl Opening<'_> {
             };
             segments.push(Arc::new(segment));
         }
+        if !segments.is_empty() && next_offset < log_start {
+            // A power failure took records from the end of a log of which even more had been
+            // deleted from the beginning: none is left.
+            remove_all(self.dir, &bases)?;
+            segments.clear();
+        }
         if segments.is_empty() {
-            segments.push(Arc::new(Segment::create(self.dir, recovery_point)?));
-            next_offset = recovery_point;
+            next_offset = recovery_point.max(log_start);
+            segments.push(Arc::new(Segment::create(self.dir, next_offset)?));
             files::sync_dir(self.dir)?;
         }
         let Some(active) = segments.last().map(Arc::clone) else {
@@ -173,14 +191,22 @@ impl Opening<'_> {
             sealed: Vec::new(),
             saved_at: self.saved_at,
         };
-        Ok(Partition::assemble(
+        let mut partition = Partition::assemble(
             self.topic,
             self.index,
             self.dir.to_owned(),
             self.settings,
             segments,
             writer,
-        ))
+        );
+        partition.log_start.fetch_max(log_start, Ordering::AcqRel);
+        partition.gaps_before = AtomicI64::new(self.gaps_before);
+        let checkpoint = Checkpoint {
+            gaps_before: self.gaps_before,
+            ..checkpoint
+        };
+        partition.cleaning = Mutex::new(Cleaning::new(checkpoint));
+        Ok(partition)
     }
 
     fn open_sealed(&mut self, segment: &Segment, end: i64, recovery_point: i64) -> io::Result<()> {
@@ -228,12 +254,13 @@ impl Opening<'_> {
         while let Some(scanned) = scanner.next()? {
             let (bad_at, why) = match scanned {
                 Scanned::Batch { header, position }
-                    if header.base_offset == expected || after_damage.is_some() =>
+                    if self.follows(&header, expected) || after_damage.is_some() =>
                 {
-                    if let Some((from, why, first)) = after_damage.take() {
+                    let damage = after_damage.take();
+                    if let Some((from, why, first)) = damage {
                         self.damaged(first, header.base_offset, position - from, why);
                     }
-                    let force = position > 0 && header.base_offset != expected;
+                    let force = position > 0 && damage.is_some() && header.base_offset != expected;
                     index.note(
                         segment.base(),
                         &header,
@@ -286,6 +313,12 @@ impl Opening<'_> {
         segment.set_index(index);
         self.rebuilt.push(segment.base());
         Ok(expected)
+    }
+
+    /// Whether a batch may be the next one: a gap before it is compaction's work.
+    fn follows(&self, header: &BatchHeader, expected: i64) -> bool {
+        header.base_offset == expected
+            || (header.base_offset > expected && header.base_offset <= self.gaps_before)
     }
 
     fn damaged(&mut self, first: i64, end: i64, bytes: u64, why: &'static str) {

@@ -4,14 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, RwLock};
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::index::{OffsetEntry, SparseIndex, TimeEntry};
 use super::txn_index::TxnIndex;
 use crate::surroundings::fsync;
-use crate::sync::{read, write};
+use crate::sync::{now_ms, read, write};
 
 /// Positions in an index have 32 bits, and Kafka's `segment.bytes` is a positive `int`.
 pub(crate) const MAX_SEGMENT_BYTES: u64 = i32::MAX as u64;
@@ -80,6 +80,9 @@ pub(crate) struct Segment {
     len: AtomicU64,
     index: RwLock<SegmentIndex>,
     aborted: TxnIndex,
+    /// The largest timestamp of the first batch, -1 when it has none.
+    first_timestamp: OnceLock<i64>,
+    opened_ms: i64,
 }
 
 /// What a scan meets.
@@ -121,6 +124,57 @@ impl Segment {
             file,
             len: AtomicU64::new(len),
             index: RwLock::new(SegmentIndex::empty()),
+            first_timestamp: OnceLock::new(),
+            opened_ms: now_ms(),
+        }
+    }
+
+    /// The same segment after its files have been moved to another folder.
+    pub(crate) fn moved_to(self, dir: &Path) -> Self {
+        let path = log_path(dir, self.base);
+        Self {
+            aborted: self.aborted.moved_to(path.with_extension("txnindex")),
+            path,
+            ..self
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// When the segment was created or opened.
+    pub(crate) fn opened_ms(&self) -> i64 {
+        self.opened_ms
+    }
+
+    /// The time of the first batch; `None` when there is no batch or it has no time.
+    pub(crate) fn first_timestamp(&self) -> Option<i64> {
+        if self.first_timestamp.get().is_none() && self.len() >= HEADER_LEN as u64 {
+            // A batch that cannot be read has no time; whoever reads the log says more of it.
+            let header = self.read_at(0, HEADER_LEN).ok();
+            let header = header.and_then(|head| BatchHeader::parse(&head));
+            let found = header.map_or(-1, |header| header.max_timestamp);
+            let _ = self.first_timestamp.set(found);
+        }
+        self.first_timestamp
+            .get()
+            .copied()
+            .filter(|time| *time >= 0)
+    }
+
+    /// The time of the newest record, by which the segment's age counts; that of the last
+    /// write where the records have none.
+    pub(crate) fn newest_ms(&self) -> io::Result<i64> {
+        match self.largest_timestamp() {
+            Some((largest, _)) if largest >= 0 => Ok(largest),
+            _ => {
+                let written = self.file.metadata()?.modified()?;
+                let since = written.duration_since(std::time::UNIX_EPOCH);
+                Ok(since.map_or(0, |since| {
+                    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+                }))
+            }
         }
     }
 
@@ -390,7 +444,7 @@ impl Scanner<'_> {
     }
 
     /// `len` bytes at `position`, which the caller knows to be there.
-    fn bytes(&mut self, position: u64, len: usize) -> io::Result<&[u8]> {
+    pub(crate) fn bytes(&mut self, position: u64, len: usize) -> io::Result<&[u8]> {
         let buffered = self.buffer_at + self.buffer.len() as u64;
         if position < self.buffer_at || position + len as u64 > buffered {
             let chunk = (self.step as u64).min(self.end - position) as usize;

@@ -1,6 +1,7 @@
 //! Transactions in a partition: the markers that end them, the last stable offset, and
 //! which of them were aborted.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Buf, BufMut};
@@ -10,8 +11,9 @@ use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::partition::{Appended, LEADER_EPOCH, Partition, TimestampType, Writer};
 use super::producers::Producers;
 use super::records::varint;
+use super::segment::Segment;
 use super::txn_index::Aborted;
-use crate::sync::{lock, now_ms, read, steady_ms};
+use crate::sync::{lock, now_ms, steady_ms};
 
 /// No transaction is open.
 pub(super) const NONE_OPEN: i64 = i64::MAX;
@@ -130,6 +132,8 @@ impl Partition {
         // In this order: a record of a transaction is counted as unstable before it is shown.
         let high_watermark = self.high_watermark();
         let first = self.first_open_transaction();
+        // A transaction may have begun with records that were deleted.
+        let first = first.map(|first| first.max(self.log_start()));
         first.map_or(high_watermark, |first| first.min(high_watermark))
     }
 
@@ -142,19 +146,19 @@ impl Partition {
         }
     }
 
-    /// The aborted transactions with records in `from..end`, in the order of their markers.
-    pub(crate) fn aborted_in(&self, from: i64, end: i64) -> Result<Vec<Aborted>, ResponseError> {
+    /// The aborted transactions with records in `from..end`, in the order of their markers,
+    /// as these segments know them.
+    pub(super) fn aborted_in(
+        &self,
+        segments: &[Arc<Segment>],
+        from: i64,
+        end: i64,
+    ) -> Result<Vec<Aborted>, ResponseError> {
         let mut found = Vec::new();
-        let first = {
-            let segments = read(&self.segments);
-            segments
-                .partition_point(|segment| segment.base() <= from)
-                .saturating_sub(1)
-        };
-        for at in first.. {
-            let Some(segment) = read(&self.segments).get(at).cloned() else {
-                break;
-            };
+        let first = segments
+            .partition_point(|segment| segment.base() <= from)
+            .saturating_sub(1);
+        for segment in &segments[first..] {
             let complete = segment
                 .aborted()
                 .search(from, end, &mut found)
@@ -164,23 +168,6 @@ impl Partition {
             }
         }
         Ok(found)
-    }
-
-    /// As [`Partition::aborted_in`], for batches that have been read from `from` on.
-    pub(crate) fn aborted_among(
-        &self,
-        from: i64,
-        mut batches: &[u8],
-    ) -> Result<Vec<Aborted>, ResponseError> {
-        let mut end = from;
-        while let Some(header) = BatchHeader::parse(batches) {
-            end = header.next_offset();
-            batches = batches.get(header.total_len()..).unwrap_or_default();
-        }
-        match end > from {
-            true => self.aborted_in(from, end),
-            false => Ok(Vec::new()),
-        }
     }
 
     /// Ends a producer's transaction. A marker is written, and its epoch counts, even when
@@ -230,6 +217,11 @@ impl Partition {
         if first > before {
             self.waiters.wake();
         }
+    }
+
+    /// Forgets producers that have been silent for longer than `expiry_ms`.
+    pub(crate) fn forget_silent_producers(&self, expiry_ms: i64) {
+        lock(&self.writer).producers.expire(now_ms(), expiry_ms);
     }
 
     /// What is known of producers, for whoever administers the broker.

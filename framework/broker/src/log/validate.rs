@@ -4,14 +4,24 @@ use kafka_protocol::ResponseError;
 
 use super::batch::{self, BatchHeader, HEADER_LEN};
 use super::partition::{LogSettings, TimestampType};
+use super::records;
 
 /// The error for the client and its text.
 pub(crate) type Refusal = (ResponseError, &'static str);
 
+/// Why a compacted topic refuses a batch.
+pub(crate) const WITHOUT_KEY: &str = "a compacted topic takes no record without a key";
+/// Records without a key that a refusal names.
+const NAMED: usize = 1_000;
 /// Since this version of Produce clients may send zstd.
 const ZSTD_SINCE: i16 = 7;
 /// A record has at least this many bytes: length, attributes, two deltas, key, value, headers.
 const MIN_RECORD_LEN: i64 = 7;
+
+/// The places in a refused batch of the records without a key, a thousand at most.
+pub(crate) fn records_without_key(batch: &[u8]) -> Vec<i32> {
+    records::without_key(batch, NAMED).unwrap_or_default()
+}
 
 /// Checks the one batch of a partition in a Produce request.
 pub(crate) fn validate(
@@ -91,6 +101,15 @@ pub(crate) fn validate(
                 && now_ms.saturating_sub(header.base_timestamp) > settings.timestamp_before_max_ms))
     {
         return Err((InvalidTimestamp, "a timestamp is out of the topic's range"));
+    }
+    if settings.cleanup.compact {
+        match records::without_key(records, 1) {
+            Ok(found) if found.is_empty() => {}
+            Ok(_) => {
+                return Err((InvalidRecord, WITHOUT_KEY));
+            }
+            Err(_) => return Err((CorruptMessage, "the records of the batch cannot be read")),
+        }
     }
     Ok(header)
 }

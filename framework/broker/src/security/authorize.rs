@@ -115,6 +115,7 @@ pub(crate) fn has_rule(key: ApiKey) -> bool {
             | ApiKey::CreateTopics
             | ApiKey::DeleteTopics
             | ApiKey::InitProducerId
+            | ApiKey::DeleteRecords
             | ApiKey::DescribeConfigs
             | ApiKey::DescribeAcls
             | ApiKey::CreateAcls

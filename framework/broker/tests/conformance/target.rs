@@ -311,6 +311,8 @@ fn start_embedded() -> Embedded {
         let dir = tempfile::tempdir().unwrap();
         let mut config = BrokerConfig::new(dir.path(), ANY);
         config.group_min_session_timeout = Duration::from_millis(100);
+        config.log_cleaner_backoff = Duration::from_millis(300);
+        config.log_retention_check_interval = Duration::from_millis(500);
         config.group_initial_rebalance_delay = Duration::from_millis(50);
         config.offsets_retention_check_interval = Duration::from_millis(500);
         config.listeners = vec![

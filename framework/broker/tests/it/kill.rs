@@ -24,6 +24,7 @@ fn served_by_a_child() {
     };
     runtime().block_on(async {
         let mut config = BrokerConfig::new(&folder, ANY);
+        config.log_cleaner_backoff = Duration::from_millis(5);
         if std::env::var(FLUSH).is_ok() {
             config.flush = FlushPolicy::Always;
         }

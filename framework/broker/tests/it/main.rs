@@ -3,6 +3,10 @@
 
 mod alter_configs;
 mod cluster;
+mod compaction;
+mod compaction_at_random;
+mod compaction_killed;
+mod compaction_support;
 mod configs;
 mod fault_support;
 mod faults_clock;
@@ -19,6 +23,7 @@ mod partitions;
 mod produce;
 mod rdkafka_client;
 mod recovery;
+mod retention;
 mod security;
 mod security_acls;
 mod security_admin;

@@ -7,6 +7,9 @@ use kafka_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsTopic,
+};
 use kafka_protocol::messages::describe_topic_partitions_request::TopicRequest;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource as Incremental;
@@ -21,7 +24,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{
 };
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiKey, CreatePartitionsRequest,
-    DeleteGroupsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
     DescribeGroupsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, GroupId, IncrementalAlterConfigsRequest, ListGroupsRequest,
     ListPartitionReassignmentsRequest, OffsetCommitRequest, OffsetDeleteRequest,
@@ -123,6 +126,16 @@ pub(crate) fn codes(raw: &mut Raw, key: ApiKey) -> Option<Vec<i16>> {
             let response = raw.call(4, &request);
             assert_eq!(before.is_empty(), response.results.is_empty());
             vec![response.error_code]
+        }
+        ApiKey::DeleteRecords => {
+            let topic = DeleteRecordsTopic::default()
+                .with_name(name("t"))
+                .with_partitions(vec![DeleteRecordsPartition::default()]);
+            let request = DeleteRecordsRequest::default().with_topics(vec![topic]);
+            let partition = |raw: &mut Raw, version| {
+                raw.call(version, &request).topics[0].partitions[0].error_code
+            };
+            vec![partition(raw, 0), partition(raw, 2)]
         }
         ApiKey::ElectLeaders => {
             let topic = TopicPartitions::default()

@@ -3,7 +3,7 @@
 use kafka_protocol::messages::ApiKey;
 
 use super::Part::{Each, Maybe, Plain, Text};
-use super::{BOOL, I8, I32, Shape, all, since};
+use super::{BOOL, I8, I32, I64, Shape, all, since};
 
 const ALTER_CONFIGS: Shape = (
     2,
@@ -33,6 +33,13 @@ const CREATE_PARTITIONS: Shape = (
         all(Each(&[all(Text), all(I32), all(Each(&[all(Plain(&I32))]))])),
         all(I32),
         all(BOOL),
+    ],
+);
+const DELETE_RECORDS: Shape = (
+    2,
+    &[
+        all(Each(&[all(Text), all(Each(&[all(I32), all(I64)]))])),
+        all(I32),
     ],
 );
 const DESCRIBE_GROUPS: Shape = (5, &[all(Plain(&Text)), since(3, BOOL)]);
@@ -88,6 +95,7 @@ pub(super) fn shape(key: ApiKey) -> Option<Shape> {
         ApiKey::AlterConfigs => ALTER_CONFIGS,
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
+        ApiKey::DeleteRecords => DELETE_RECORDS,
         ApiKey::DescribeGroups => DESCRIBE_GROUPS,
         ApiKey::ListGroups => LIST_GROUPS,
         ApiKey::DeleteGroups => DELETE_GROUPS,

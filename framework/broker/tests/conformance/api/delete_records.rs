@@ -16,7 +16,7 @@ pub(super) const CASES: Cases = Cases {
     edge,
 };
 
-fn delete(raw: &mut Raw, version: i16, topic: &str, partition: i32, offset: i64) -> (i16, i64) {
+pub(crate) fn delete(raw: &mut Raw, version: i16, topic: &str, partition: i32, offset: i64) -> (i16, i64) {
     let asked = DeleteRecordsPartition::default()
         .with_partition_index(partition)
         .with_offset(offset);

@@ -1,6 +1,7 @@
 //! What several requests and clients do together.
 
 mod clients;
+mod compaction;
 mod groups;
 mod idempotence;
 mod leader_epochs;
