@@ -145,3 +145,13 @@ macro_rules! on {
     };
 }
 pub(super) use on;
+
+/// The same for a query that changes rows: how many.
+macro_rules! change {
+    ($connection:expr, $query:expr) => {
+        $crate::store::backend::on!($connection, c => async {
+            $query.execute(c).await.map(|done| done.rows_affected())
+        })
+    };
+}
+pub(super) use change;

@@ -7,7 +7,7 @@ use mesh_core::Result;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::backend::{Writing, on};
+use super::backend::{Writing, change, on};
 use super::documents::{MARK, MARK_OPEN, prefix_end};
 use super::intake::{write_inbox, write_position, write_set_aside, write_source};
 use super::outbox::write_outbox;
@@ -140,12 +140,14 @@ async fn keep_answer(tx: &mut Writing, answer: &KeptAnswer) -> Result<Option<Str
     if earlier.is_some() {
         return Ok(earlier);
     }
-    on!(tx.connection()?, c => sqlx::query("INSERT INTO answers (route, key, body, answered_at) VALUES ($1, $2, $3, $4)")
-        .bind(&answer.route)
-        .bind(&answer.key)
-        .bind(&answer.body)
-        .bind(now())
-        .execute(c))?;
+    change!(
+        tx.connection()?,
+        sqlx::query("INSERT INTO answers (route, key, body, answered_at) VALUES ($1, $2, $3, $4)")
+            .bind(&answer.route)
+            .bind(&answer.key)
+            .bind(&answer.body)
+            .bind(now())
+    )?;
     Ok(None)
 }
 
@@ -156,15 +158,17 @@ async fn write_documents(tx: &mut Writing, changes: &[Change], version: i64) -> 
         .filter_map(|change| Some((&change.kind, &change.key, change.body.as_ref()?)))
         .collect();
     if !written.is_empty() {
-        on!(tx.connection()?, c => sqlx::query(
-            "INSERT INTO documents (kind, key, version, body)
+        change!(
+            tx.connection()?,
+            sqlx::query(
+                "INSERT INTO documents (kind, key, version, body)
              SELECT value ->> 0, value ->> 1, $2, value ->> 2 FROM json_each($1) WHERE true
              ON CONFLICT (kind, key)
              DO UPDATE SET version = excluded.version, body = excluded.body",
-        )
-        .bind(json!(written).to_string())
-        .bind(version)
-        .execute(c))?;
+            )
+            .bind(json!(written).to_string())
+            .bind(version)
+        )?;
     }
     let deleted: Vec<_> = changes
         .iter()
@@ -172,12 +176,14 @@ async fn write_documents(tx: &mut Writing, changes: &[Change], version: i64) -> 
         .map(|change| (&change.kind, &change.key))
         .collect();
     if !deleted.is_empty() {
-        on!(tx.connection()?, c => sqlx::query(
-            "DELETE FROM documents WHERE (kind, key) IN
+        change!(
+            tx.connection()?,
+            sqlx::query(
+                "DELETE FROM documents WHERE (kind, key) IN
                  (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
-        )
-        .bind(json!(deleted).to_string())
-        .execute(c))?;
+            )
+            .bind(json!(deleted).to_string())
+        )?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use mesh_core::Result;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::backend::{Writing, on};
+use super::backend::{Writing, change, on};
 use super::{Store, now};
 
 /// How far a handler has come in one partition.
@@ -134,11 +134,10 @@ impl Store {
     pub(crate) async fn purge_inbox(&self, days: u32) -> Result<u64> {
         let before = now() - i64::from(days) * 86_400_000;
         let mut tx = self.backend.begin().await?;
-        let purged =
-            on!(tx.connection()?, c => sqlx::query("DELETE FROM inbox WHERE handled_at < $1")
-            .bind(before)
-            .execute(c))?
-            .rows_affected();
+        let purged = change!(
+            tx.connection()?,
+            sqlx::query("DELETE FROM inbox WHERE handled_at < $1").bind(before)
+        )?;
         tx.commit(0, 0).await?;
         Ok(purged)
     }
@@ -154,57 +153,62 @@ pub(super) async fn write_inbox(tx: &mut Writing, handler: &str, events: &[Uuid]
     if events.is_empty() {
         return Ok(true);
     }
-    let noted = on!(tx.connection()?, c => sqlx::query(
-        "INSERT INTO inbox (handler, event_id, handled_at)
+    let noted = change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO inbox (handler, event_id, handled_at)
          SELECT $1, unhex(value), $3 FROM json_each($2) WHERE true
          ON CONFLICT (handler, event_id) DO NOTHING",
-    )
-    .bind(handler)
-    .bind(hex_list(events))
-    .bind(now())
-    .execute(c))?
-    .rows_affected();
+        )
+        .bind(handler)
+        .bind(hex_list(events))
+        .bind(now())
+    )?;
     Ok(noted == events.len() as u64)
 }
 
 pub(super) async fn write_position(tx: &mut Writing, position: &Position) -> Result<()> {
-    on!(tx.connection()?, c => sqlx::query(
-        "INSERT INTO positions (handler, topic, partition, next_offset, handled, duplicates)
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO positions (handler, topic, partition, next_offset, handled, duplicates)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (handler, topic, partition) DO UPDATE SET
              next_offset = excluded.next_offset,
              handled = positions.handled + excluded.handled,
              duplicates = positions.duplicates + excluded.duplicates",
-    )
-    .bind(&position.handler)
-    .bind(&position.topic)
-    .bind(position.partition)
-    .bind(position.next_offset)
-    .bind(position.handled as i64)
-    .bind(position.duplicates as i64)
-    .execute(c))?;
+        )
+        .bind(&position.handler)
+        .bind(&position.topic)
+        .bind(position.partition)
+        .bind(position.next_offset)
+        .bind(position.handled as i64)
+        .bind(position.duplicates as i64)
+    )?;
     Ok(())
 }
 
 pub(super) async fn write_set_aside(tx: &mut Writing, event: &SetAside) -> Result<()> {
-    on!(tx.connection()?, c => sqlx::query(
-        "INSERT INTO set_aside (handler, topic, partition, record_offset, event_id, cause,
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO set_aside (handler, topic, partition, record_offset, event_id, cause,
                                 attempts, trace, key, value, set_aside_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (handler, topic, partition, record_offset) DO NOTHING",
-    )
-    .bind(&event.handler)
-    .bind(&event.topic)
-    .bind(event.partition)
-    .bind(event.offset)
-    .bind(event.event_id.as_bytes().as_slice())
-    .bind(&event.cause)
-    .bind(i64::from(event.attempts))
-    .bind(&event.trace)
-    .bind(&event.key)
-    .bind(&event.value)
-    .bind(now())
-    .execute(c))?;
+        )
+        .bind(&event.handler)
+        .bind(&event.topic)
+        .bind(event.partition)
+        .bind(event.offset)
+        .bind(event.event_id.as_bytes().as_slice())
+        .bind(&event.cause)
+        .bind(i64::from(event.attempts))
+        .bind(&event.trace)
+        .bind(&event.key)
+        .bind(&event.value)
+        .bind(now())
+    )?;
     Ok(())
 }
 
@@ -216,8 +220,10 @@ pub(super) async fn write_source(tx: &mut Writing, source: &SourcePosition) -> R
     if before.unwrap_or(0) != source.from as i64 {
         return Ok(false);
     }
-    on!(tx.connection()?, c => sqlx::query(
-        "INSERT INTO sources (name, position, total, done, note, updated_at)
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO sources (name, position, total, done, note, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (name) DO UPDATE SET
              position = excluded.position,
@@ -225,13 +231,13 @@ pub(super) async fn write_source(tx: &mut Writing, source: &SourcePosition) -> R
              done = excluded.done,
              note = coalesce(excluded.note, sources.note),
              updated_at = excluded.updated_at",
-    )
-    .bind(&source.name)
-    .bind(source.position as i64)
-    .bind(source.total.map(|total| total as i64))
-    .bind(source.done)
-    .bind(&source.note)
-    .bind(now())
-    .execute(c))?;
+        )
+        .bind(&source.name)
+        .bind(source.position as i64)
+        .bind(source.total.map(|total| total as i64))
+        .bind(source.done)
+        .bind(&source.note)
+        .bind(now())
+    )?;
     Ok(true)
 }

@@ -6,7 +6,7 @@ use mesh_core::Result;
 use sqlx::QueryBuilder;
 
 use super::Store;
-use super::backend::{Writing, on};
+use super::backend::{Writing, change, on};
 
 /// Rows of one INSERT; seven values each, far below the 32,766 parameters of SQLite and 65,535 of
 /// Postgres.
@@ -91,10 +91,10 @@ impl Store {
         for ((topic, partition), noted) in noted {
             write_noted(&mut tx, topic, *partition, noted).await?;
         }
-        let deleted = on!(tx.connection()?, c => sqlx::query("DELETE FROM outbox WHERE seq <= $1")
-            .bind(seq)
-            .execute(c))?
-        .rows_affected();
+        let deleted = change!(
+            tx.connection()?,
+            sqlx::query("DELETE FROM outbox WHERE seq <= $1").bind(seq)
+        )?;
         tx.commit(0, deleted).await
     }
 
@@ -108,22 +108,25 @@ impl Store {
     ) -> Result<()> {
         let mut tx = self.backend.begin().await?;
         write_noted(&mut tx, topic, partition, noted).await?;
-        let deleted = on!(tx.connection()?, c => sqlx::query(
-            "DELETE FROM outbox WHERE topic = $1 AND partition = $2
+        let deleted = change!(
+            tx.connection()?,
+            sqlx::query(
+                "DELETE FROM outbox WHERE topic = $1 AND partition = $2
              AND seq IN (SELECT CAST(value AS BIGINT) FROM json_each($3))",
-        )
-        .bind(topic)
-        .bind(partition)
-        .bind(serde_json::json!(found).to_string())
-        .execute(c))?
-        .rows_affected();
+            )
+            .bind(topic)
+            .bind(partition)
+            .bind(serde_json::json!(found).to_string())
+        )?;
         tx.commit(0, deleted).await
     }
 }
 
 async fn write_noted(tx: &mut Writing, topic: &str, partition: i32, noted: &Noted) -> Result<()> {
-    on!(tx.connection()?, c => sqlx::query(
-        "INSERT INTO relayed (topic, partition, seq, last_offset, published)
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO relayed (topic, partition, seq, last_offset, published)
          VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (topic, partition) DO UPDATE SET
              seq = CASE WHEN excluded.seq > relayed.seq
@@ -131,19 +134,19 @@ async fn write_noted(tx: &mut Writing, topic: &str, partition: i32, noted: &Note
              last_offset = CASE WHEN excluded.last_offset > relayed.last_offset
                                 THEN excluded.last_offset ELSE relayed.last_offset END,
              published = relayed.published + excluded.published",
-    )
-    .bind(topic)
-    .bind(partition)
-    .bind(noted.seq)
-    .bind(noted.offset)
-    .bind(noted.published as i64)
-    .execute(c))?;
+        )
+        .bind(topic)
+        .bind(partition)
+        .bind(noted.seq)
+        .bind(noted.offset)
+        .bind(noted.published as i64)
+    )?;
     Ok(())
 }
 
 pub(super) async fn write_outbox(tx: &mut Writing, rows: &[OutboxRow]) -> Result<()> {
     for chunk in rows.chunks(INSERT_ROWS) {
-        on!(tx.connection()?, c => {
+        on!(tx.connection()?, c => async {
             let mut insert = QueryBuilder::new(
                 "INSERT INTO outbox (topic, partition, event_id, trace, contract_version, key, value) ",
             );
@@ -157,11 +160,9 @@ pub(super) async fn write_outbox(tx: &mut Writing, rows: &[OutboxRow]) -> Result
                     .push_bind(&row.key)
                     .push_bind(&row.value);
             });
-            insert
-                .build()
-                // A statement of full length comes again and again; a shorter one does not.
-                .persistent(chunk.len() == INSERT_ROWS)
-                .execute(c)
+            // A statement of full length comes again and again; a shorter one does not.
+            let insert = insert.build().persistent(chunk.len() == INSERT_ROWS);
+            insert.execute(c).await.map(drop)
         })?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mesh_core::ErrorKind;
 use uuid::Uuid;
 
+use super::backend::change;
 use super::*;
 use crate::effects::Change;
 
@@ -522,10 +523,12 @@ async fn an_abandoned_transaction_leaves_nothing(place: Place) {
     let store = place.open().await;
     for _ in 0..3 {
         let mut tx = store.backend.begin().await.unwrap();
-        on!(tx.connection().unwrap(), c => sqlx::query(
-            "INSERT INTO documents (kind, key, version, body) VALUES ('a', 'k', 1, '1')",
+        change!(
+            tx.connection().unwrap(),
+            sqlx::query(
+                "INSERT INTO documents (kind, key, version, body) VALUES ('a', 'k', 1, '1')",
+            )
         )
-        .execute(c))
         .unwrap();
         drop(tx);
     }
