@@ -38,7 +38,15 @@ while read -r command; do
             sleep 0.1
         done
         ;;
-    kill) kill -9 "$(head -1 "$dir/data/postmaster.pid")" ;;
+    kill)
+        # All of it at once, or its sessions would live on for a moment.
+        server=$(head -1 "$dir/data/postmaster.pid")
+        all="$server $(cat "/proc/$server/task/$server/children")"
+        kill -9 $all
+        for process in $all; do
+            while kill -0 "$process" 2>/dev/null; do sleep 0.05; done
+        done
+        ;;
     esac
     echo "$command"
 done
