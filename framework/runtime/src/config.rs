@@ -13,6 +13,8 @@ use clap::{Arg, ArgMatches, Command};
 use mesh_core::{Error, Result};
 use url::Url;
 
+use crate::store_url::{StoreUrl, WrongStoreUrl};
+
 /// What a domain's process needs to know, read once at the start.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -25,6 +27,10 @@ pub struct Config {
     pub catalog_url: Url,
     /// Where state, inbox and outbox are kept; used by one process at a time.
     pub data_dir: PathBuf,
+    /// The Postgres database where they are kept instead.
+    pub store_url: Option<StoreUrl>,
+    /// The schema of that database; used by one process at a time.
+    pub store_schema: String,
     /// The address of the HTTP API; port 0 takes any free port.
     pub listen: SocketAddr,
     /// Where other domains reach the API; by default the address it listens on.
@@ -75,7 +81,12 @@ const fn setting(
     }
 }
 
-const SETTINGS: [Setting; 14] = [
+/// The setting that may hold a password.
+const STORE_URL: &str = "store_url";
+/// The longest name that Postgres does not cut.
+const NAME_BYTES: usize = 63;
+
+const SETTINGS: [Setting; 16] = [
     setting(
         "bootstrap",
         "bootstrap",
@@ -103,6 +114,20 @@ const SETTINGS: [Setting; 14] = [
         "MESH_DATA_DIR",
         None,
         "folder for state, inbox and outbox [default: data/<domain>]",
+    ),
+    setting(
+        STORE_URL,
+        "store-url",
+        "MESH_STORE_URL",
+        None,
+        "URL of a Postgres database for them instead; a password is better given by the environment, PGPASSWORD or ~/.pgpass",
+    ),
+    setting(
+        "store_schema",
+        "store-schema",
+        "MESH_STORE_SCHEMA",
+        None,
+        "schema in that database [default: mesh_<domain>]",
     ),
     setting(
         "listen",
@@ -223,6 +248,14 @@ impl Config {
         Self::build(domain, &layers).map(Some)
     }
 
+    /// Where the store is, for people.
+    pub(crate) fn store(&self) -> String {
+        match &self.store_url {
+            Some(url) => format!("{}, schema {}", url.server(), self.store_schema),
+            None => self.data_dir.display().to_string(),
+        }
+    }
+
     fn build(domain: &str, layers: &Layers) -> Result<Self> {
         let bootstrap: String = layers.required("bootstrap")?;
         if bootstrap.split(',').any(|address| !address.contains(':')) {
@@ -238,6 +271,8 @@ impl Config {
             data_dir: layers
                 .optional("data_dir")?
                 .unwrap_or_else(|| Path::new("data").join(domain)),
+            store_url: layers.store_url()?,
+            store_schema: layers.store_schema(domain)?,
             listen: layers.required("listen")?,
             api_url: layers.optional_url("api_url")?,
             source_dir: layers.optional("source_dir")?,
@@ -303,7 +338,7 @@ impl fmt::Display for Place {
 }
 
 /// The values that were found, the strongest of each.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Layers {
     values: BTreeMap<&'static str, (Place, String)>,
     kafka: BTreeMap<String, String>,
@@ -407,6 +442,10 @@ impl Layers {
 
     fn wrong(&self, name: &'static str, mend: &'static str) -> Error {
         let (place, text) = self.found(name).unwrap_or((Place::Default, String::new()));
+        let text = match name {
+            STORE_URL => "not shown".to_owned(),
+            _ => text,
+        };
         Error::invalid("a setting is wrong")
             .with("setting", name)
             .with("value", text)
@@ -439,6 +478,32 @@ impl Layers {
             .ok()
             .filter(|number| *number != T::default())
             .ok_or_else(|| self.wrong(name, "write a whole number from 1 on"))
+    }
+
+    fn store_url(&self) -> Result<Option<StoreUrl>> {
+        match self.found(STORE_URL).map(|(_, text)| text.parse()) {
+            None => Ok(None),
+            Some(Ok(url)) => Ok(Some(url)),
+            Some(Err(WrongStoreUrl(mend))) => Err(self.wrong(STORE_URL, mend)),
+        }
+    }
+
+    /// A name that can be written as it is.
+    fn store_schema(&self, domain: &str) -> Result<String> {
+        let found: Option<String> = self.optional("store_schema")?;
+        let schema = found.unwrap_or_else(|| format!("mesh_{domain}"));
+        let plain = schema.starts_with(|first: char| first.is_ascii_lowercase())
+            && schema
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        match plain && schema.len() <= NAME_BYTES && !schema.starts_with("pg_") {
+            true => Ok(schema),
+            false => Err(self.wrong(
+                "store_schema",
+                "write a name of a-z, 0-9 and _ that begins with a letter and not with `pg_`, of \
+                 63 bytes at most",
+            )),
+        }
     }
 
     fn optional_url(&self, name: &'static str) -> Result<Option<Url>> {

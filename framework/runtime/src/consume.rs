@@ -343,6 +343,6 @@ pub(crate) fn cut(handler: &str, topic: &str, partition: i32, next: i64, end: i6
     .with("end", end)
     .mend(
         "the topic was deleted, cut or restored from an older state: restore it, or restore the \
-         domain's data folder from the same time",
+         domain's data folder or schema from the same time",
     )
 }

@@ -69,7 +69,7 @@ impl Domain {
     /// Says that handlers keep the rows of the own state product `R` as documents of `kind`
     /// under [the key's text](mesh_core::RecordKey::to_text), with
     /// [`Effects::put_record`](crate::Effects::put_record) beside each
-    /// [`Effects::emit`](crate::Effects::emit). A domain whose data folder is gone then
+    /// [`Effects::emit`](crate::Effects::emit). A domain whose store is gone then
     /// reads them back from the product's topic before anything is handled.
     pub fn keep<R: Record>(mut self, kind: &str) -> Self {
         self.keeps.push(Declared::new::<R>(kind, Writer::Outbox));

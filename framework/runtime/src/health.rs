@@ -35,6 +35,14 @@ pub(crate) async fn watch(
     }
 }
 
+/// Shows whether the store answers. A process that has lost its store ends, even if it has
+/// nothing to write.
+pub(crate) async fn guard(host: Arc<Host>) {
+    while pause(&host, WATCH).await {
+        host.check_store().await;
+    }
+}
+
 fn report(host: &Host, part: &str, found: Result<()>) {
     match found {
         Ok(()) => host.status.clear(part),

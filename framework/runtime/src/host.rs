@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mesh_core::{Error, Principal, Result};
+use mesh_core::{Error, ErrorKind, Principal, Result};
 use mesh_enforcement::DecisionPoint;
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use tokio::net::TcpListener;
@@ -32,6 +32,7 @@ use crate::{consume, health, http, import, rebuild, relay, setup, transform};
 /// next start.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 const STARTING: &str = "start";
+const STORE: &str = "store";
 
 /// What the parts of a process share.
 pub(crate) struct Host {
@@ -76,7 +77,15 @@ impl Host {
     pub(crate) async fn commit(self: &Arc<Self>, commit: Commit) -> Result<Outcome> {
         let host = Arc::clone(self);
         let work = tokio::spawn(async move {
-            let outcome = host.store.commit(&commit).await?;
+            let outcome = match host.store.commit(&commit).await {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    if error.kind() == ErrorKind::FailedPrecondition {
+                        host.check_store().await;
+                    }
+                    return Err(error);
+                }
+            };
             match outcome {
                 Outcome::Committed => {
                     host.metrics.commits.inc();
@@ -94,6 +103,15 @@ impl Host {
         });
         work.await
             .map_err(|error| Error::internal("a commit was cut short").because(error))?
+    }
+
+    /// Shows whether the store answers, and ends the process if it is not its own any more.
+    pub(crate) async fn check_store(&self) {
+        match self.store.check().await {
+            Ok(()) => self.status.clear(STORE),
+            Err(error) if error.is_retryable() => self.status.wait(STORE, sentence(&error)),
+            Err(error) => self.fail(STORE, error),
+        }
     }
 
     /// Waits until the outbox has room; `false` if the host stops first.
@@ -147,8 +165,8 @@ impl Running {
     /// Opens the store, starts the HTTP server and then, as the platform allows, all else.
     ///
     /// # Errors
-    /// With a mend: a domain that is declared wrongly, a data folder that is in use or
-    /// cannot be written, an address that is taken. A platform that is not there is no
+    /// With a mend: a domain that is declared wrongly, a data folder or a schema that is in
+    /// use or cannot be written, an address that is taken. A platform that is not there is no
     /// error: see `/readyz`.
     pub async fn start(domain: Domain, config: Config) -> Result<Self> {
         domain.check()?;
@@ -166,7 +184,7 @@ impl Running {
         let principal = Principal::service(&domain.name)?;
         let peers = Peers::new(catalog.clone(), principal, config.request_timeout)?;
         let metrics = Metrics::new(&domain.name)?;
-        let store = Store::open(&config.data_dir).await?;
+        let store = Store::open(&config).await?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(|error| {
             Error::internal("the address of the API is not known").because(error)
@@ -206,7 +224,7 @@ impl Running {
             domain = host.domain,
             %address,
             %api_url,
-            data_dir = %host.config.data_dir.display(),
+            store = host.config.store(),
             bootstrap = host.config.bootstrap,
             "domain started"
         );
@@ -420,6 +438,7 @@ async fn begin(
         registry.clone(),
         asked,
     ));
+    intake.spawn(health::guard(Arc::clone(host)));
     intake.spawn(health::measure(Arc::clone(host), admin.clone()));
     intake.spawn(health::purge(Arc::clone(host)));
     host.status.clear(STARTING);
@@ -460,7 +479,7 @@ async fn show(
 async fn bind(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         Error::new(
-            mesh_core::ErrorKind::FailedPrecondition,
+            ErrorKind::FailedPrecondition,
             format!("the API cannot listen: {error}"),
         )
         .with("listen", address)

@@ -1,5 +1,5 @@
 //! State products whose rows the domain keeps as documents, so that what is lost with the
-//! data folder can be read back from their compacted topics.
+//! store can be read back from their compacted topics.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

@@ -2,7 +2,7 @@
 //!
 //! A domain describes itself as a [`Domain`] (products, handlers, sources, API routes) and
 //! calls [`run`]. The host keeps the domain's documents, the inbox and the outbox in one
-//! SQLite file, and commits what an event caused in one local transaction; a relay then
+//! SQLite file, or in a schema of a Postgres database, and commits what an event caused in one local transaction; a relay then
 //! publishes the outbox to Kafka in order, in transactions that carry the outbox's position,
 //! so that nothing is lost and nothing is published twice. A Kafka-to-Kafka handler has no
 //! outbox: it consumes, publishes and commits in one Kafka transaction. What each guarantees
@@ -38,6 +38,7 @@ mod source;
 mod state;
 mod status;
 mod store;
+mod store_url;
 mod table;
 mod transform;
 mod unit;
@@ -53,4 +54,5 @@ pub use peer::Peer;
 pub use run::run;
 pub use source::{Source, SourceBatch};
 pub use state::{StateValue, Stored};
+pub use store_url::{StoreUrl, WrongStoreUrl};
 pub use table::{Place, Row, Table};

@@ -1,4 +1,4 @@
-//! Reading kept products back from their topics: when the data folder was lost, and when
+//! Reading kept products back from their topics: when the store was lost, and when
 //! documents that follow a topic are behind it.
 //!
 //! How far a partition was read is kept as the position of a handler whose name no domain

@@ -7,7 +7,7 @@
 //! go (after `offsets.retention.minutes`, seven days by default, without a new one): there
 //! the log itself is read, see [`scan`](super::scan).
 //!
-//! If Kafka and the data folder do not fit together, nobody can tell any more what was
+//! If Kafka and the store do not fit together, nobody can tell any more what was
 //! published: then the relay refuses to go on, rather than publish something twice or
 //! lose it.
 
@@ -79,13 +79,13 @@ pub(super) async fn recover(
         if next > last + 1 {
             return Err(Error::new(
                 ErrorKind::FailedPrecondition,
-                "the data folder is older than what was published from it",
+                "the domain's store is older than what was published from it",
             )
             .with("topic", topic)
             .with("partition", partition)
             .with("position", next)
             .with("last_row", last)
-            .mend("restore the domain's data folder as it was last, or begin with an empty one"));
+            .mend("restore its data folder or schema as it was last, or begin with an empty one"));
         }
         let published: Vec<i64> = rows.into_iter().filter(|seq| *seq < next).collect();
         if !published.is_empty() {
@@ -142,7 +142,7 @@ async fn begin(host: &Host, topic: &str, partition: i32, end: i64) -> Result<Not
             topic,
             partition,
             records = end,
-            "the topic holds records that this data folder knows nothing of"
+            "the topic holds records that this store knows nothing of"
         );
     }
     host.store.note_found(topic, partition, &noted, &[]).await?;
@@ -155,6 +155,6 @@ pub(super) fn changed(topic: &str, partition: i32, message: &'static str) -> Err
         .with("partition", partition)
         .mend(
             "the topic was deleted, cut or restored from an older state: restore it, or restore \
-             the domain's data folder from the same time",
+             the domain's data folder or schema from the same time",
         )
 }

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 
 use mesh_core::Result;
 use serde_json::json;
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
+use super::backend::{Writing, change, on};
 use super::documents::{MARK, MARK_OPEN, prefix_end};
 use super::intake::{write_inbox, write_position, write_set_aside, write_source};
 use super::outbox::write_outbox;
-use super::{OutboxRow, Position, ScanMark, SetAside, SourcePosition, Store, failed, now};
+use super::{OutboxRow, Position, ScanMark, SetAside, SourcePosition, Store, now};
 use crate::effects::Change;
 
 /// What is to become true at once.
@@ -55,7 +55,7 @@ impl Store {
     /// Commits all of `commit` or nothing. It must be polled to its end: see
     /// [`Host::commit`](crate::host::Host::commit).
     pub(crate) async fn commit(&self, commit: &Commit) -> Result<Outcome> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.backend.begin().await?;
         // No other commit can come between here and the end: there is one writer.
         let current = self.version();
         let version = current + 1;
@@ -85,39 +85,36 @@ impl Store {
         {
             return Ok(Outcome::Conflict);
         }
-        let committed = tx.commit().await;
+        let committed = tx.commit(commit.outputs.len() as u64, 0).await;
         // Raised after the commit, so that who takes a snapshot in between has his reads
         // checked in vain rather than not checked; and raised even on an error, since an
-        // error of a commit does not prove that it did not happen.
-        self.version.store(version, Ordering::Release);
-        committed.map_err(failed)?;
-        self.pending
-            .fetch_add(commit.outputs.len() as u64, Ordering::AcqRel);
+        // error of a commit does not prove that it did not happen. The next transaction
+        // begins when `tx` is gone.
+        self.counters.version.store(version, Ordering::Release);
+        committed?;
         Ok(Outcome::Committed)
     }
 }
 
 /// Whether everything that was read is as it was.
-async fn unchanged(tx: &mut SqliteConnection, commit: &Commit) -> Result<bool> {
+async fn unchanged(tx: &mut Writing, commit: &Commit) -> Result<bool> {
     if !commit.reads.is_empty() {
-        let changed: bool = sqlx::query_scalar(
+        let changed: bool = on!(tx.connection()?, c => sqlx::query_scalar(
             "SELECT EXISTS (
-                 SELECT 1 FROM json_each(?1) AS seen
+                 SELECT 1 FROM json_each($1) AS seen
                  LEFT JOIN documents AS document
                      ON document.kind = seen.value ->> 0 AND document.key = seen.value ->> 1
-                 WHERE coalesce(document.version, 0) <> seen.value ->> 2)",
+                 WHERE coalesce(document.version, 0) <> CAST(seen.value ->> 2 AS BIGINT))",
         )
         .bind(json!(commit.reads).to_string())
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
+        .fetch_one(c))?;
         if changed {
             return Ok(false);
         }
     }
     for scan in &commit.scans {
         let end = prefix_end(&scan.prefix);
-        let query = match &end {
+        let seen: (i64, i64) = on!(tx.connection()?, c => match &end {
             Some(end) => sqlx::query_as(MARK)
                 .bind(&scan.kind)
                 .bind(&scan.prefix)
@@ -125,8 +122,8 @@ async fn unchanged(tx: &mut SqliteConnection, commit: &Commit) -> Result<bool> {
             None => sqlx::query_as(MARK_OPEN)
                 .bind(&scan.kind)
                 .bind(&scan.prefix),
-        };
-        let seen: (i64, i64) = query.fetch_one(&mut *tx).await.map_err(failed)?;
+        }
+        .fetch_one(c))?;
         if seen != (scan.count, scan.newest) {
             return Ok(false);
         }
@@ -135,49 +132,43 @@ async fn unchanged(tx: &mut SqliteConnection, commit: &Commit) -> Result<bool> {
 }
 
 /// Keeps an answer; the earlier one if there is one.
-async fn keep_answer(tx: &mut SqliteConnection, answer: &KeptAnswer) -> Result<Option<String>> {
-    let earlier = sqlx::query_scalar("SELECT body FROM answers WHERE route = ?1 AND key = ?2")
+async fn keep_answer(tx: &mut Writing, answer: &KeptAnswer) -> Result<Option<String>> {
+    let earlier = on!(tx.connection()?, c => sqlx::query_scalar("SELECT body FROM answers WHERE route = $1 AND key = $2")
         .bind(&answer.route)
         .bind(&answer.key)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(failed)?;
+        .fetch_optional(c))?;
     if earlier.is_some() {
         return Ok(earlier);
     }
-    sqlx::query("INSERT INTO answers (route, key, body, answered_at) VALUES (?1, ?2, ?3, ?4)")
-        .bind(&answer.route)
-        .bind(&answer.key)
-        .bind(&answer.body)
-        .bind(now())
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+    change!(
+        tx.connection()?,
+        sqlx::query("INSERT INTO answers (route, key, body, answered_at) VALUES ($1, $2, $3, $4)")
+            .bind(&answer.route)
+            .bind(&answer.key)
+            .bind(&answer.body)
+            .bind(now())
+    )?;
     Ok(None)
 }
 
 /// Writes documents in bulk: one statement takes all of them as one JSON array.
-async fn write_documents(
-    tx: &mut SqliteConnection,
-    changes: &[Change],
-    version: i64,
-) -> Result<()> {
+async fn write_documents(tx: &mut Writing, changes: &[Change], version: i64) -> Result<()> {
     let written: Vec<_> = changes
         .iter()
         .filter_map(|change| Some((&change.kind, &change.key, change.body.as_ref()?)))
         .collect();
     if !written.is_empty() {
-        sqlx::query(
-            "INSERT INTO documents (kind, key, version, body)
-             SELECT value ->> 0, value ->> 1, ?2, value ->> 2 FROM json_each(?1) WHERE true
+        change!(
+            tx.connection()?,
+            sqlx::query(
+                "INSERT INTO documents (kind, key, version, body)
+             SELECT value ->> 0, value ->> 1, $2, value ->> 2 FROM json_each($1) WHERE true
              ON CONFLICT (kind, key)
              DO UPDATE SET version = excluded.version, body = excluded.body",
-        )
-        .bind(json!(written).to_string())
-        .bind(version)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+            )
+            .bind(json!(written).to_string())
+            .bind(version)
+        )?;
     }
     let deleted: Vec<_> = changes
         .iter()
@@ -185,14 +176,14 @@ async fn write_documents(
         .map(|change| (&change.kind, &change.key))
         .collect();
     if !deleted.is_empty() {
-        sqlx::query(
-            "DELETE FROM documents WHERE (kind, key) IN
-                 (SELECT value ->> 0, value ->> 1 FROM json_each(?1))",
-        )
-        .bind(json!(deleted).to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
+        change!(
+            tx.connection()?,
+            sqlx::query(
+                "DELETE FROM documents WHERE (kind, key) IN
+                 (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
+            )
+            .bind(json!(deleted).to_string())
+        )?;
     }
     Ok(())
 }

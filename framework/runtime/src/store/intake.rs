@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use mesh_core::Result;
 use serde_json::json;
-use sqlx::SqliteConnection;
 use uuid::Uuid;
 
-use super::{Store, failed, now};
+use super::backend::{Writing, change, on};
+use super::{Store, now};
 
 /// How far a handler has come in one partition.
 #[derive(Debug, Clone)]
@@ -65,16 +65,14 @@ impl Store {
         topic: &str,
         partition: i32,
     ) -> Result<Option<i64>> {
-        sqlx::query_scalar(
+        on!(self.backend.reader().await?.connection(), c => sqlx::query_scalar(
             "SELECT next_offset FROM positions
-             WHERE handler = ?1 AND topic = ?2 AND partition = ?3",
+             WHERE handler = $1 AND topic = $2 AND partition = $3",
         )
         .bind(handler)
         .bind(topic)
         .bind(partition)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(failed)
+        .fetch_optional(c))
     }
 
     /// Which of `events` the handler has handled already.
@@ -83,15 +81,13 @@ impl Store {
         handler: &str,
         events: &[Uuid],
     ) -> Result<HashSet<Uuid>> {
-        let known: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT event_id FROM inbox WHERE handler = ?1
-             AND event_id IN (SELECT unhex(value) FROM json_each(?2))",
+        let known: Vec<Vec<u8>> = on!(self.backend.reader().await?.connection(), c => sqlx::query_scalar(
+            "SELECT event_id FROM inbox WHERE handler = $1
+             AND event_id IN (SELECT unhex(value) FROM json_each($2))",
         )
         .bind(handler)
         .bind(hex_list(events))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)?;
+        .fetch_all(c))?;
         Ok(known
             .iter()
             .filter_map(|id| Uuid::from_slice(id).ok())
@@ -100,15 +96,14 @@ impl Store {
 
     /// What `handler` has done in all its life.
     pub(crate) async fn handler_totals(&self, handler: &str) -> Result<HandlerTotals> {
-        let (handled, duplicates, set_aside): (i64, i64, i64) = sqlx::query_as(
-            "SELECT coalesce(sum(handled), 0), coalesce(sum(duplicates), 0),
-                    (SELECT count(*) FROM set_aside WHERE handler = ?1)
-             FROM positions WHERE handler = ?1",
+        let (handled, duplicates, set_aside): (i64, i64, i64) = on!(self.backend.reader().await?.connection(), c => sqlx::query_as(
+            "SELECT CAST(coalesce(sum(handled), 0) AS BIGINT),
+                    CAST(coalesce(sum(duplicates), 0) AS BIGINT),
+                    (SELECT count(*) FROM set_aside WHERE handler = $1)
+             FROM positions WHERE handler = $1",
         )
         .bind(handler)
-        .fetch_one(&self.readers)
-        .await
-        .map_err(failed)?;
+        .fetch_one(c))?;
         Ok(HandlerTotals {
             handled: handled as u64,
             duplicates: duplicates as u64,
@@ -118,12 +113,9 @@ impl Store {
 
     /// How far `source` was read; the beginning if it was not.
     pub(crate) async fn source(&self, name: &str) -> Result<SourcePosition> {
-        let row: Option<(i64, Option<i64>, bool, Option<String>)> =
-            sqlx::query_as("SELECT position, total, done, note FROM sources WHERE name = ?1")
+        let row: Option<(i64, Option<i64>, bool, Option<String>)> = on!(self.backend.reader().await?.connection(), c => sqlx::query_as("SELECT position, total, done, note FROM sources WHERE name = $1")
                 .bind(name)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(failed)?;
+                .fetch_optional(c))?;
         let mut source = SourcePosition {
             name: name.to_owned(),
             ..SourcePosition::default()
@@ -141,14 +133,12 @@ impl Store {
     /// Forgets the ids of events handled more than `days` ago; how many.
     pub(crate) async fn purge_inbox(&self, days: u32) -> Result<u64> {
         let before = now() - i64::from(days) * 86_400_000;
-        let mut tx = self.begin().await?;
-        let purged = sqlx::query("DELETE FROM inbox WHERE handled_at < ?1")
-            .bind(before)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?
-            .rows_affected();
-        tx.commit().await.map_err(failed)?;
+        let mut tx = self.backend.begin().await?;
+        let purged = change!(
+            tx.connection()?,
+            sqlx::query("DELETE FROM inbox WHERE handled_at < $1").bind(before)
+        )?;
+        tx.commit(0, 0).await?;
         Ok(purged)
     }
 }
@@ -159,105 +149,95 @@ fn hex_list(events: &[Uuid]) -> String {
 }
 
 /// Notes events as handled; `false` if one of them was noted before.
-pub(super) async fn write_inbox(
-    tx: &mut SqliteConnection,
-    handler: &str,
-    events: &[Uuid],
-) -> Result<bool> {
+pub(super) async fn write_inbox(tx: &mut Writing, handler: &str, events: &[Uuid]) -> Result<bool> {
     if events.is_empty() {
         return Ok(true);
     }
-    let noted = sqlx::query(
-        "INSERT INTO inbox (handler, event_id, handled_at)
-         SELECT ?1, unhex(value), ?3 FROM json_each(?2) WHERE true
+    let noted = change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO inbox (handler, event_id, handled_at)
+         SELECT $1, unhex(value), $3 FROM json_each($2) WHERE true
          ON CONFLICT (handler, event_id) DO NOTHING",
-    )
-    .bind(handler)
-    .bind(hex_list(events))
-    .bind(now())
-    .execute(&mut *tx)
-    .await
-    .map_err(failed)?
-    .rows_affected();
+        )
+        .bind(handler)
+        .bind(hex_list(events))
+        .bind(now())
+    )?;
     Ok(noted == events.len() as u64)
 }
 
-pub(super) async fn write_position(tx: &mut SqliteConnection, position: &Position) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO positions (handler, topic, partition, next_offset, handled, duplicates)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+pub(super) async fn write_position(tx: &mut Writing, position: &Position) -> Result<()> {
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO positions (handler, topic, partition, next_offset, handled, duplicates)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (handler, topic, partition) DO UPDATE SET
              next_offset = excluded.next_offset,
-             handled = handled + excluded.handled,
-             duplicates = duplicates + excluded.duplicates",
-    )
-    .bind(&position.handler)
-    .bind(&position.topic)
-    .bind(position.partition)
-    .bind(position.next_offset)
-    .bind(position.handled as i64)
-    .bind(position.duplicates as i64)
-    .execute(&mut *tx)
-    .await
-    .map_err(failed)?;
+             handled = positions.handled + excluded.handled,
+             duplicates = positions.duplicates + excluded.duplicates",
+        )
+        .bind(&position.handler)
+        .bind(&position.topic)
+        .bind(position.partition)
+        .bind(position.next_offset)
+        .bind(position.handled as i64)
+        .bind(position.duplicates as i64)
+    )?;
     Ok(())
 }
 
-pub(super) async fn write_set_aside(tx: &mut SqliteConnection, event: &SetAside) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO set_aside (handler, topic, partition, record_offset, event_id, cause,
+pub(super) async fn write_set_aside(tx: &mut Writing, event: &SetAside) -> Result<()> {
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO set_aside (handler, topic, partition, record_offset, event_id, cause,
                                 attempts, trace, key, value, set_aside_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (handler, topic, partition, record_offset) DO NOTHING",
-    )
-    .bind(&event.handler)
-    .bind(&event.topic)
-    .bind(event.partition)
-    .bind(event.offset)
-    .bind(event.event_id.as_bytes().as_slice())
-    .bind(&event.cause)
-    .bind(event.attempts)
-    .bind(&event.trace)
-    .bind(&event.key)
-    .bind(&event.value)
-    .bind(now())
-    .execute(&mut *tx)
-    .await
-    .map_err(failed)?;
+        )
+        .bind(&event.handler)
+        .bind(&event.topic)
+        .bind(event.partition)
+        .bind(event.offset)
+        .bind(event.event_id.as_bytes().as_slice())
+        .bind(&event.cause)
+        .bind(i64::from(event.attempts))
+        .bind(&event.trace)
+        .bind(&event.key)
+        .bind(&event.value)
+        .bind(now())
+    )?;
     Ok(())
 }
 
 /// Notes how far a source was read; `false` if it was not at `from` before.
-pub(super) async fn write_source(
-    tx: &mut SqliteConnection,
-    source: &SourcePosition,
-) -> Result<bool> {
-    let before: Option<i64> = sqlx::query_scalar("SELECT position FROM sources WHERE name = ?1")
+pub(super) async fn write_source(tx: &mut Writing, source: &SourcePosition) -> Result<bool> {
+    let before: Option<i64> = on!(tx.connection()?, c => sqlx::query_scalar("SELECT position FROM sources WHERE name = $1")
         .bind(&source.name)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(failed)?;
+        .fetch_optional(c))?;
     if before.unwrap_or(0) != source.from as i64 {
         return Ok(false);
     }
-    sqlx::query(
-        "INSERT INTO sources (name, position, total, done, note, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO sources (name, position, total, done, note, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (name) DO UPDATE SET
              position = excluded.position,
-             total = coalesce(excluded.total, total),
+             total = coalesce(excluded.total, sources.total),
              done = excluded.done,
-             note = coalesce(excluded.note, note),
+             note = coalesce(excluded.note, sources.note),
              updated_at = excluded.updated_at",
-    )
-    .bind(&source.name)
-    .bind(source.position as i64)
-    .bind(source.total.map(|total| total as i64))
-    .bind(source.done)
-    .bind(&source.note)
-    .bind(now())
-    .execute(&mut *tx)
-    .await
-    .map_err(failed)?;
+        )
+        .bind(&source.name)
+        .bind(source.position as i64)
+        .bind(source.total.map(|total| total as i64))
+        .bind(source.done)
+        .bind(&source.note)
+        .bind(now())
+    )?;
     Ok(true)
 }

@@ -1,102 +1,63 @@
-//! What a domain keeps: documents, inbox, outbox and positions, in one SQLite file.
+//! What a domain keeps: documents, inbox, outbox and positions, in one SQLite file or in a
+//! schema of its own in Postgres.
 //!
-//! One connection writes, and every write is a transaction that begins with
-//! `BEGIN IMMEDIATE` and is synced when it commits (WAL, synchronous FULL). Reads have
-//! connections of their own and never wait for the writer.
+//! One process writes, one transaction after the other, each durable when it is committed.
+//! That nobody else writes is for the database to see to (see [`backend`], the port that
+//! [`sqlite`] and [`postgres`] implement); what is written is told here, once for both.
 
+mod backend;
 mod commit;
 mod documents;
 mod intake;
 mod outbox;
+mod postgres;
+mod sqlite;
+#[cfg(test)]
+mod suite;
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use mesh_core::{Error, ErrorKind, Result};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, Transaction};
+use sqlx::migrate::MigrateError;
 use uuid::Uuid;
 
-pub(crate) use commit::{Commit, KeptAnswer, Outcome};
-pub(crate) use documents::ScanMark;
-pub(crate) use intake::{HandlerTotals, Position, SetAside, SourcePosition};
-pub(crate) use outbox::{Noted, OutboxRow};
-
-const DATABASE: &str = "domain.db";
-const LOCK: &str = "lock";
-const READERS: u32 = 4;
-const BUSY: Duration = Duration::from_secs(30);
+use self::backend::{Backend, Shared, on};
+pub(crate) use self::commit::{Commit, KeptAnswer, Outcome};
+pub(crate) use self::documents::ScanMark;
+pub(crate) use self::intake::{HandlerTotals, Position, SetAside, SourcePosition};
+pub(crate) use self::outbox::{Noted, OutboxRow};
+use crate::config::Config;
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    readers: SqlitePool,
-    writer: SqlitePool,
+    backend: Backend,
     outbox_id: Uuid,
-    /// The version of the last commit; see [`Store::version`].
-    version: AtomicU64,
-    pending: AtomicU64,
-    /// Held for as long as the store is open.
-    lock: File,
+    counters: Shared,
 }
 
 impl Store {
-    /// Locks the data folder, opens or makes the database and brings its tables up to date.
-    pub(crate) async fn open(folder: &Path) -> Result<Self> {
-        let lock = lock(folder)?;
-        let path = folder.join(DATABASE);
-        let unusable = |error: sqlx::Error| {
-            Error::new(
-                ErrorKind::FailedPrecondition,
-                "the domain's database cannot be opened",
-            )
-            .with("database", path.display())
-            .mend("check that it is a SQLite file that this user can write")
-            .because(error)
+    /// Opens the store that the configuration names and brings its tables up to date.
+    ///
+    /// # Errors
+    /// With a mend: it is another process's, or cannot be opened or written.
+    pub(crate) async fn open(config: &Config) -> Result<Self> {
+        let counters = Shared::default();
+        let backend = match &config.store_url {
+            None => {
+                let database = sqlite::Database::open(&config.data_dir, Arc::clone(&counters));
+                Backend::Sqlite(database.await?)
+            }
+            Some(url) => {
+                let target = postgres::Target::new(url, &config.store_schema);
+                let database = postgres::Database::open(target, Arc::clone(&counters));
+                Backend::Postgres(database.await?)
+            }
         };
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let pool = |size: u32| {
-            SqlitePoolOptions::new()
-                .max_connections(size)
-                .idle_timeout(None)
-                .max_lifetime(None)
-        };
-        let writer = pool(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(unusable)?;
-        sqlx::migrate!("./migrations")
-            .run(&writer)
-            .await
-            .map_err(|error| {
-                Error::new(
-                    ErrorKind::FailedPrecondition,
-                    "the domain's tables cannot be brought up to date",
-                )
-                .with("database", path.display())
-                .mend("start the release that wrote them, or a newer one")
-                .because(error)
-            })?;
-        let readers = pool(READERS)
-            .connect_with(options.read_only(true))
-            .await
-            .map_err(unusable)?;
         let mut store = Self {
-            readers,
-            writer,
+            backend,
             outbox_id: Uuid::nil(),
-            version: AtomicU64::new(0),
-            pending: AtomicU64::new(0),
-            lock,
+            counters,
         };
         store.begin_life().await?;
         Ok(store)
@@ -104,27 +65,24 @@ impl Store {
 
     /// Reads the outbox's id, or makes it, and begins a new range of versions.
     async fn begin_life(&mut self) -> Result<()> {
-        let mut tx = self.begin().await?;
-        let id: String = sqlx::query_scalar(
-            "INSERT INTO meta (name, value) VALUES ('outbox', ?1)
-             ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
+        let mut tx = self.backend.begin().await?;
+        let id: String = on!(tx.connection()?, c => sqlx::query_scalar(
+            "INSERT INTO meta (name, value) VALUES ('outbox', $1)
+             ON CONFLICT (name) DO UPDATE SET value = meta.value RETURNING value",
         )
         .bind(Uuid::new_v4().to_string())
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
-        let life: String = sqlx::query_scalar(
+        .fetch_one(c))?;
+        let life: String = on!(tx.connection()?, c => sqlx::query_scalar(
             "INSERT INTO meta (name, value) VALUES ('life', '1')
-             ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1 RETURNING value",
+             ON CONFLICT (name) DO UPDATE SET
+                 value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT) RETURNING value",
         )
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(failed)?;
-        let pending: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(failed)?;
-        tx.commit().await.map_err(failed)?;
+        .fetch_one(c))?;
+        let pending: i64 = on!(
+            tx.connection()?,
+            c => sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(c)
+        )?;
+        tx.commit(0, 0).await?;
         let corrupt = || {
             Error::new(
                 ErrorKind::Corrupt,
@@ -134,8 +92,10 @@ impl Store {
         self.outbox_id = Uuid::parse_str(&id).map_err(|_| corrupt().with("value", "outbox"))?;
         let life: u64 = life.parse().map_err(|_| corrupt().with("value", "life"))?;
         // Versions of this life are above all of the lives before, without a look at them.
-        self.version = AtomicU64::new(life << 32);
-        self.pending = AtomicU64::new(pending.max(0) as u64);
+        self.counters.version.store(life << 32, Ordering::Release);
+        self.counters
+            .pending
+            .store(pending.max(0) as u64, Ordering::Release);
         Ok(())
     }
 
@@ -146,75 +106,36 @@ impl Store {
 
     /// The version of the last commit. Documents written later have a greater one.
     pub(crate) fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.counters.version.load(Ordering::Acquire)
     }
 
     /// Rows of the outbox that are not known to stand in Kafka.
     pub(crate) fn pending(&self) -> u64 {
-        self.pending.load(Ordering::Acquire)
+        self.counters.pending.load(Ordering::Acquire)
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)
+    /// Whether the store answers and is still this process's own.
+    ///
+    /// # Errors
+    /// Retryable if it does not answer now; not retryable if nothing can be committed any
+    /// more because another process has taken it over.
+    pub(crate) async fn check(&self) -> Result<()> {
+        self.backend.check().await
     }
 
-    /// Closes the database and gives the folder free.
+    /// Closes the store and lets other processes have it.
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
-        if let Err(error) = self.lock.unlock() {
-            tracing::warn!(%error, "the lock of the data folder could not be released");
-        }
+        self.backend.close().await;
     }
 }
 
-fn lock(folder: &Path) -> Result<File> {
-    let refuse = |message: &'static str, mend: &'static str| {
-        Error::new(ErrorKind::FailedPrecondition, message)
-            .with("data_dir", folder.display())
-            .mend(mend)
-    };
-    std::fs::create_dir_all(folder).map_err(|error| {
-        refuse(
-            "the data folder cannot be made",
-            "give a folder that this user can write",
-        )
-        .because(error)
-    })?;
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(LOCK))
-        .map_err(|error| {
-            refuse(
-                "the data folder cannot be written",
-                "give a folder that this user can write",
-            )
-            .because(error)
-        })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refuse(
-            "the data folder is used by another process",
-            "stop that process, or give each its own data folder",
-        )),
-        Err(TryLockError::Error(error)) => Err(refuse(
-            "the data folder cannot be locked",
-            "use a local file system",
-        )
-        .because(error)),
-    }
-}
-
-/// The error of a statement that did not run. A full or slow disk passes, so it is retried.
-pub(crate) fn failed(error: sqlx::Error) -> Error {
-    Error::unavailable("the domain's database does not answer")
-        .mend("see that the disk of the data folder has room and can be written")
-        .because(error)
+fn not_migrated(error: MigrateError) -> Error {
+    Error::new(
+        ErrorKind::FailedPrecondition,
+        "the domain's tables cannot be brought up to date",
+    )
+    .mend("start the release that wrote them, or a newer one")
+    .because(error)
 }
 
 /// Milliseconds since 1970, UTC.

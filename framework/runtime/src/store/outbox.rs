@@ -1,14 +1,15 @@
 //! Records to publish, and what is known to be published.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use mesh_core::Result;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
-use super::{Store, failed};
+use super::Store;
+use super::backend::{Writing, change, on};
 
-/// Rows of one INSERT; seven values each, far below SQLite's 32,766 parameters.
+/// Rows of one INSERT; seven values each, far below the 32,766 parameters of SQLite and 65,535 of
+/// Postgres.
 const INSERT_ROWS: usize = 500;
 
 /// A record to publish, framed and addressed.
@@ -38,49 +39,40 @@ pub(crate) struct Noted {
 impl Store {
     /// Rows after `seq`, in order.
     pub(crate) async fn outbox_page(&self, seq: i64, limit: usize) -> Result<Vec<OutboxRow>> {
-        sqlx::query_as(
+        on!(self.backend.reader().await?.connection(), c => sqlx::query_as(
             "SELECT seq, topic, partition, event_id, trace, contract_version, key, value
-             FROM outbox WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+             FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2",
         )
         .bind(seq)
         .bind(limit as i64)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)
+        .fetch_all(c))
     }
 
     /// The greatest sequence number that was ever given to a row; 0 if none was.
     pub(crate) async fn outbox_last(&self) -> Result<i64> {
-        let last: Option<i64> =
-            sqlx::query_scalar("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(failed)?;
+        let last: Option<i64> = on!(self.backend.reader().await?.connection(), c => sqlx::query_scalar(self.backend.last_row())
+                .fetch_optional(c))?;
         Ok(last.unwrap_or(0))
     }
 
     /// The sequence numbers of the rows for one partition.
     pub(crate) async fn outbox_of(&self, topic: &str, partition: i32) -> Result<Vec<i64>> {
-        sqlx::query_scalar(
-            "SELECT seq FROM outbox WHERE topic = ?1 AND partition = ?2 ORDER BY seq",
+        on!(self.backend.reader().await?.connection(), c => sqlx::query_scalar(
+            "SELECT seq FROM outbox WHERE topic = $1 AND partition = $2 ORDER BY seq",
         )
         .bind(topic)
         .bind(partition)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)
+        .fetch_all(c))
     }
 
     /// What is noted for one partition.
     pub(crate) async fn noted(&self, topic: &str, partition: i32) -> Result<Option<Noted>> {
-        let row: Option<(i64, i64, i64)> = sqlx::query_as(
-            "SELECT seq, last_offset, published FROM relayed WHERE topic = ?1 AND partition = ?2",
+        let row: Option<(i64, i64, i64)> = on!(self.backend.reader().await?.connection(), c => sqlx::query_as(
+            "SELECT seq, last_offset, published FROM relayed WHERE topic = $1 AND partition = $2",
         )
         .bind(topic)
         .bind(partition)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(failed)?;
+        .fetch_optional(c))?;
         Ok(row.map(|(seq, offset, published)| Noted {
             seq,
             offset,
@@ -95,19 +87,15 @@ impl Store {
         seq: i64,
         noted: &BTreeMap<(String, i32), Noted>,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.backend.begin().await?;
         for ((topic, partition), noted) in noted {
             write_noted(&mut tx, topic, *partition, noted).await?;
         }
-        let deleted = sqlx::query("DELETE FROM outbox WHERE seq <= ?1")
-            .bind(seq)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?
-            .rows_affected();
-        tx.commit().await.map_err(failed)?;
-        self.pending.fetch_sub(deleted, Ordering::AcqRel);
-        Ok(())
+        let deleted = change!(
+            tx.connection()?,
+            sqlx::query("DELETE FROM outbox WHERE seq <= $1").bind(seq)
+        )?;
+        tx.commit(0, deleted).await
     }
 
     /// Notes what was found in one partition of Kafka and deletes these rows of it.
@@ -118,72 +106,64 @@ impl Store {
         noted: &Noted,
         found: &[i64],
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.backend.begin().await?;
         write_noted(&mut tx, topic, partition, noted).await?;
-        let deleted = sqlx::query(
-            "DELETE FROM outbox WHERE topic = ?1 AND partition = ?2
-             AND seq IN (SELECT value FROM json_each(?3))",
-        )
-        .bind(topic)
-        .bind(partition)
-        .bind(serde_json::json!(found).to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?
-        .rows_affected();
-        tx.commit().await.map_err(failed)?;
-        self.pending.fetch_sub(deleted, Ordering::AcqRel);
-        Ok(())
+        let deleted = change!(
+            tx.connection()?,
+            sqlx::query(
+                "DELETE FROM outbox WHERE topic = $1 AND partition = $2
+             AND seq IN (SELECT CAST(value AS BIGINT) FROM json_each($3))",
+            )
+            .bind(topic)
+            .bind(partition)
+            .bind(serde_json::json!(found).to_string())
+        )?;
+        tx.commit(0, deleted).await
     }
 }
 
-async fn write_noted(
-    tx: &mut SqliteConnection,
-    topic: &str,
-    partition: i32,
-    noted: &Noted,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO relayed (topic, partition, seq, last_offset, published)
-         VALUES (?1, ?2, ?3, ?4, ?5)
+async fn write_noted(tx: &mut Writing, topic: &str, partition: i32, noted: &Noted) -> Result<()> {
+    change!(
+        tx.connection()?,
+        sqlx::query(
+            "INSERT INTO relayed (topic, partition, seq, last_offset, published)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (topic, partition) DO UPDATE SET
-             seq = max(seq, excluded.seq),
-             last_offset = max(last_offset, excluded.last_offset),
-             published = published + excluded.published",
-    )
-    .bind(topic)
-    .bind(partition)
-    .bind(noted.seq)
-    .bind(noted.offset)
-    .bind(noted.published as i64)
-    .execute(&mut *tx)
-    .await
-    .map_err(failed)?;
+             seq = CASE WHEN excluded.seq > relayed.seq
+                        THEN excluded.seq ELSE relayed.seq END,
+             last_offset = CASE WHEN excluded.last_offset > relayed.last_offset
+                                THEN excluded.last_offset ELSE relayed.last_offset END,
+             published = relayed.published + excluded.published",
+        )
+        .bind(topic)
+        .bind(partition)
+        .bind(noted.seq)
+        .bind(noted.offset)
+        .bind(noted.published as i64)
+    )?;
     Ok(())
 }
 
-pub(super) async fn write_outbox(tx: &mut SqliteConnection, rows: &[OutboxRow]) -> Result<()> {
+pub(super) async fn write_outbox(tx: &mut Writing, rows: &[OutboxRow]) -> Result<()> {
     for chunk in rows.chunks(INSERT_ROWS) {
-        let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
-            "INSERT INTO outbox (topic, partition, event_id, trace, contract_version, key, value) ",
-        );
-        insert.push_values(chunk, |mut values, row| {
-            values
-                .push_bind(&row.topic)
-                .push_bind(row.partition)
-                .push_bind(&row.event_id)
-                .push_bind(&row.trace)
-                .push_bind(&row.contract_version)
-                .push_bind(&row.key)
-                .push_bind(&row.value);
-        });
-        insert
-            .build()
+        on!(tx.connection()?, c => async {
+            let mut insert = QueryBuilder::new(
+                "INSERT INTO outbox (topic, partition, event_id, trace, contract_version, key, value) ",
+            );
+            insert.push_values(chunk, |mut values, row| {
+                values
+                    .push_bind(&row.topic)
+                    .push_bind(row.partition)
+                    .push_bind(&row.event_id)
+                    .push_bind(&row.trace)
+                    .push_bind(&row.contract_version)
+                    .push_bind(&row.key)
+                    .push_bind(&row.value);
+            });
             // A statement of full length comes again and again; a shorter one does not.
-            .persistent(chunk.len() == INSERT_ROWS)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
+            let insert = insert.build().persistent(chunk.len() == INSERT_ROWS);
+            insert.execute(c).await.map(drop)
+        })?;
     }
     Ok(())
 }

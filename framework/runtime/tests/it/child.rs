@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::platform::{Client, Platform, config};
-use super::{shop, transform};
+use super::{shop, store, transform};
 
 /// Before the number of orders: the domain with the Kafka-to-Kafka handler.
 const TRANSFORM: &str = "transform ";
@@ -67,6 +67,7 @@ async fn start(platform: &Platform, orders: &str, failpoint: &str) -> Process {
         .args(["child::process", "--exact", "--nocapture"])
         .env(FLAG, arguments)
         .env("MESH_FAILPOINT", failpoint)
+        .envs(store::environment())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()

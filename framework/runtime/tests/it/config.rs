@@ -93,3 +93,57 @@ fn a_wrong_setting_is_named_with_its_place_and_mend() {
         check(&["--config", &file.display().to_string()], &[], words);
     }
 }
+
+#[test]
+fn the_store_is_a_folder_unless_a_database_is_named() {
+    let config = load(&[], &[]).unwrap().unwrap();
+    assert!(config.store_url.is_none());
+    assert_eq!(config.store_schema, "mesh_shop");
+    let url = "postgresql://anna:s%40cret@db:6543/mesh?sslmode=verify-full&sslrootcert=/ca.pem";
+    let environment = [("MESH_STORE_URL", url), ("MESH_STORE_SCHEMA", "shop_2")];
+    let config = load(&[], &environment).unwrap().unwrap();
+    assert_eq!(config.store_schema, "shop_2");
+    let shown = format!("{config:?}");
+    for word in ["db:6543/mesh", "anna", "VerifyFull"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+    assert!(!shown.contains("cret"), "{shown}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.toml");
+    std::fs::write(
+        &file,
+        "store_url = \"postgres://u@h/d\"\nstore_schema = \"a\"\n",
+    )
+    .unwrap();
+    let file = file.display().to_string();
+    let config = load(&["--config", &file, "--store-schema", "b"], &[]);
+    let config = config.unwrap().unwrap();
+    assert!(config.store_url.is_some());
+    assert_eq!(config.store_schema, "b");
+}
+
+#[test]
+fn a_wrong_store_is_refused_without_its_password() {
+    for (url, word) in [
+        ("anna:hush@db/mesh", "postgres://user@host"),
+        ("mysql://anna:hush@db/mesh", "postgres://user@host"),
+        ("postgres://anna:hush@db", "postgres://user@host"),
+        ("postgres://anna:hush@db:x/mesh", "postgres://user@host"),
+        (
+            "postgres://anna:hush@db/mesh?ssl_mode=require",
+            "parameters are sslmode",
+        ),
+        ("postgres://anna:hush@db/mesh?sslmode=hush", "verify-full"),
+    ] {
+        let error = load(&[], &[("MESH_STORE_URL", url)]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(word), "{url}: {text}");
+        assert!(text.contains("MESH_STORE_URL"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+        assert!(!format!("{error:?} {}", error.log_line()).contains("hush"));
+    }
+    for schema in ["Shop", "pg_shop", "1shop", "a\"b", &"x".repeat(64)] {
+        let error = load(&[], &[("MESH_STORE_SCHEMA", schema)]).unwrap_err();
+        assert!(error.to_string().contains("MESH_STORE_SCHEMA"), "{error}");
+    }
+}

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use super::cluster::{self, Cluster};
 use super::shop::{Order, Payout};
+use super::store;
 
 /// Tests on a given cluster share its topics, whose names stand in the contracts, so they run
 /// one after the other there.
@@ -308,6 +309,7 @@ pub(crate) fn config(
     config.catalog_url = catalog_url.parse().unwrap();
     config.listen = "127.0.0.1:0".parse().unwrap();
     config.source_dir = Some(dir.to_owned());
+    store::choose(&mut config, dir, name);
     config.handler_attempts = 2;
     config.request_timeout = Duration::from_secs(3);
     config.body_limit = 1_000;

@@ -1,4 +1,4 @@
-//! The relay's recovery, where Kafka and the data folder must fit together.
+//! The relay's recovery, where Kafka and the store must fit together.
 
 use std::time::Duration;
 
@@ -10,36 +10,28 @@ use uuid::Uuid;
 use super::child::spawn;
 use super::platform::{Client, Platform};
 use super::shop;
+use super::store::Tables;
 
 /// The name of the outbox in Kafka: its transactional id and its group.
 async fn outbox(platform: &Platform) -> String {
-    let id: String = query(platform, "SELECT value FROM meta WHERE name = 'outbox'").await;
-    format!("shop.outbox.{id}")
+    format!("shop.outbox.{}", outbox_id(platform).await)
 }
 
-async fn pool(platform: &Platform) -> sqlx::SqlitePool {
-    let database = platform.dir.path().join("shop/domain.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-    sqlx::SqlitePool::connect_with(options).await.unwrap()
+async fn outbox_id(platform: &Platform) -> String {
+    let tables = Tables::of(platform).await;
+    let found: Vec<(String,)> = tables
+        .rows("SELECT value FROM meta WHERE name = 'outbox'")
+        .await;
+    tables.close().await;
+    found[0].0.clone()
 }
 
-async fn query<T>(platform: &Platform, statement: &'static str) -> T
-where
-    T: Send + Unpin + sqlx::Type<sqlx::Sqlite> + for<'r> sqlx::Decode<'r, sqlx::Sqlite>,
-{
-    let pool = pool(platform).await;
-    let value = sqlx::query_scalar(statement)
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    pool.close().await;
-    value
-}
-
-async fn execute(platform: &Platform, statement: &'static str) {
-    let pool = pool(platform).await;
-    sqlx::query(statement).execute(&pool).await.unwrap();
-    pool.close().await;
+/// Has the store be of another time.
+async fn set_time(platform: &Platform, last: i64, relayed: &'static str) {
+    let tables = Tables::of(platform).await;
+    tables.set_last_row(last).await;
+    tables.execute(relayed).await;
+    tables.close().await;
 }
 
 async fn failure(running: &Running) -> String {
@@ -56,12 +48,11 @@ async fn the_position_in_kafka_is_that_of_the_outbox() {
     let group = GroupOffsets::new(&platform.stream(), &outbox(&platform).await).unwrap();
     let places: Vec<(String, i32)> = (0..3).map(|p| ("shop.orders.v1".to_owned(), p)).collect();
     let offsets = group.committed(&places).await.unwrap();
-    let pool = pool(&platform).await;
-    let noted: Vec<(String, i32, i64)> =
-        sqlx::query_as("SELECT topic, partition, seq FROM relayed WHERE topic = 'shop.orders.v1'")
-            .fetch_all(&pool)
-            .await
-            .unwrap();
+    let tables = Tables::of(&platform).await;
+    let noted: Vec<(String, i32, i64)> = tables
+        .rows("SELECT topic, partition, seq FROM relayed WHERE topic = 'shop.orders.v1'")
+        .await;
+    tables.close().await;
     assert_eq!(noted.len(), 3);
     for (topic, partition, seq) in noted {
         assert_eq!(offsets.get(&(topic, partition)), Some(&(seq + 1)));
@@ -80,16 +71,15 @@ async fn publish_without_transaction(platform: &Platform) -> usize {
         Vec<u8>,
         Option<Vec<u8>>,
     );
-    let outbox: String = query(platform, "SELECT value FROM meta WHERE name = 'outbox'").await;
-    let pool = pool(platform).await;
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT seq, topic, partition, event_id, trace, contract_version, key, value
-         FROM outbox ORDER BY seq",
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    pool.close().await;
+    let outbox = outbox_id(platform).await;
+    let tables = Tables::of(platform).await;
+    let rows: Vec<Row> = tables
+        .rows(
+            "SELECT seq, topic, partition, event_id, trace, contract_version, key, value
+             FROM outbox ORDER BY seq",
+        )
+        .await;
+    tables.close().await;
     let producer = Producer::new(&platform.stream()).unwrap();
     let count = rows.len();
     for (seq, topic, partition, event_id, trace, contract_version, key, value) in rows {
@@ -187,31 +177,21 @@ async fn a_relay_that_was_fenced_stops_the_domain() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_data_folder_that_does_not_fit_kafka_stops_the_domain() {
+async fn a_store_that_does_not_fit_kafka_stops_the_domain() {
     let platform = Platform::start().await;
     let running = platform.run(shop::domain(200, 100)).await;
     Client::of(&running).until_paid(200).await;
     running.stop().await;
 
-    // The folder was restored from before.
-    execute(
-        &platform,
-        "UPDATE sqlite_sequence SET seq = 20 WHERE name = 'outbox'",
-    )
-    .await;
-    execute(&platform, "UPDATE relayed SET seq = min(seq, 20)").await;
+    // It was restored from before.
+    set_time(&platform, 20, "UPDATE relayed SET seq = 20 WHERE seq > 20").await;
     let running = platform.run(shop::domain(200, 100)).await;
     let text = failure(&running).await;
-    assert!(text.contains("data folder is older"), "{text}");
+    assert!(text.contains("store is older"), "{text}");
     running.stop().await;
 
     // Kafka was.
-    execute(
-        &platform,
-        "UPDATE sqlite_sequence SET seq = 9000 WHERE name = 'outbox'",
-    )
-    .await;
-    execute(&platform, "UPDATE relayed SET seq = 9000").await;
+    set_time(&platform, 9_000, "UPDATE relayed SET seq = 9000").await;
     let running = platform.run(shop::domain(200, 100)).await;
     let text = failure(&running).await;
     assert!(text.contains("behind what was published"), "{text}");

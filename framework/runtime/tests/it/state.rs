@@ -1,4 +1,4 @@
-//! Documents under concurrent change, and the data folder.
+//! Documents under concurrent change, and whose the store is.
 
 use serde_json::{Value as Json, json};
 
@@ -47,13 +47,13 @@ async fn concurrent_changes_are_run_again_and_a_repeated_request_changes_nothing
 }
 
 #[tokio::test]
-async fn a_data_folder_belongs_to_one_process() {
+async fn a_store_belongs_to_one_process() {
     let platform = Platform::absent().await;
     let running = platform.run(shop::domain(0, 1)).await;
     let error =
         match mesh_runtime::Running::start(shop::domain(0, 1), platform.config("shop")).await {
             Err(error) => error.to_string(),
-            Ok(_) => panic!("two processes share a folder"),
+            Ok(_) => panic!("two processes share a store"),
         };
     assert!(error.contains("used by another process"), "{error}");
     assert!(error.contains("stop that process"), "{error}");

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use super::child::{spawn, spawn_transform};
 use super::platform::{Client, Platform};
 use super::shop::{self, Order, Orders, Payout, Total};
+use super::store;
 
 const ORDERS: u64 = 3_000;
 
@@ -192,7 +193,7 @@ async fn state_is_read_back_when_the_data_folder_is_lost() {
     let running = platform.run(domain(ORDERS)).await;
     until_handled(&Client::of(&running), ORDERS).await;
     running.stop().await;
-    std::fs::remove_dir_all(platform.dir.path().join("shop")).unwrap();
+    store::lose(&platform).await;
     for failpoint in ["rebuild.read", "rebuild.committed"] {
         let mut process = spawn_transform(&platform, 0, failpoint).await;
         let ended = tokio::time::timeout(Duration::from_secs(40), process.child.wait()).await;
@@ -239,7 +240,7 @@ async fn documents_of_an_outbox_domain_are_read_back_too() {
     }
     until_handled(&client, 50).await;
     running.stop().await;
-    std::fs::remove_dir_all(platform.dir.path().join("shop")).unwrap();
+    store::lose(&platform).await;
     let running = run().await;
     let client = ready(&running).await;
     for id in 50..60 {

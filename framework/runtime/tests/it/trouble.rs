@@ -8,6 +8,7 @@ use mesh_stream::{Headers, Outgoing};
 
 use super::platform::{Client, Platform};
 use super::shop::{self, Order, Pay};
+use super::store::Tables;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicates_are_passed_over_and_poison_is_set_aside() {
@@ -118,14 +119,12 @@ async fn duplicates_are_passed_over_and_poison_is_set_aside() {
         .await;
     assert_eq!(status["handlers"][0]["handled"], 4);
     running.stop().await;
-    let database = platform.dir.path().join("shop/domain.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    let kept: Vec<(String, i64, Option<Vec<u8>>)> =
-        sqlx::query_as("SELECT cause, attempts, value FROM set_aside ORDER BY record_offset")
-            .fetch_all(&pool)
-            .await
-            .unwrap();
+    let tables = Tables::of(&platform).await;
+    let kept: Vec<(String, i64, Option<Vec<u8>>)> = tables
+        .rows("SELECT cause, attempts, value FROM set_aside ORDER BY record_offset")
+        .await;
+    tables.close().await;
+    assert_eq!(kept.len(), 4);
     let causes = [
         "the order cannot be paid",
         "the handler panicked",

@@ -1,0 +1,168 @@
+//! Kafka-to-Kafka handlers: what they consume, what they publish and how far they have
+//! come are one Kafka transaction.
+//!
+//! One task reads all partitions that are this process's and handles their records in
+//! batches. A transaction carries what a batch publishes and, as the group's offsets, the
+//! place after it; the group's metadata is that of the moment when the partitions came, so
+//! a process that has lost them can commit nothing. State is rows of followed products:
+//! published in the transaction, and kept as documents after it. Documents that a crash
+//! has left behind are read from the topic before anything is handled.
+
+mod batch;
+mod handle;
+mod publish;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_core::{Error, ErrorKind, Result};
+use mesh_stream::{
+    Admin, Failed, GroupConsumer, GroupMetadata, RebalanceListener, Remedy, StreamConfig,
+    TransactionalProducer,
+};
+use tokio::sync::mpsc;
+
+use crate::backoff::Backoff;
+use crate::handler::RunningHandler;
+use crate::host::Host;
+use crate::rebuild;
+use crate::setup::persist;
+use crate::status::sentence;
+
+/// A Kafka-to-Kafka handler of a running domain.
+pub(crate) struct Task {
+    pub(crate) host: Arc<Host>,
+    pub(crate) name: String,
+    pub(crate) topic: &'static str,
+    pub(crate) handler: Arc<dyn RunningHandler>,
+    pub(crate) stream: StreamConfig,
+    pub(crate) admin: Admin,
+}
+
+enum Change {
+    Assigned(i32),
+    Revoked(i32),
+}
+
+struct Listener(mpsc::UnboundedSender<Change>);
+
+impl RebalanceListener for Listener {
+    fn assigned(&self, partitions: &[(String, i32)]) {
+        for (_, partition) in partitions {
+            // The receiver is gone only when the task has ended.
+            self.0.send(Change::Assigned(*partition)).ok();
+        }
+    }
+
+    fn revoked(&self, partitions: &[(String, i32)], _: bool) {
+        for (_, partition) in partitions {
+            self.0.send(Change::Revoked(*partition)).ok();
+        }
+    }
+}
+
+/// One membership in the group, with the producer that fences every earlier one of this
+/// process.
+struct Life {
+    producer: TransactionalProducer,
+    consumer: GroupConsumer,
+    changes: mpsc::UnboundedReceiver<Change>,
+    assigned: BTreeSet<i32>,
+    /// The partitions whose state is known to be whole.
+    ready: BTreeSet<i32>,
+    /// The group as it was when partitions came last.
+    group: Option<Arc<GroupMetadata>>,
+    /// Partitions of the topic.
+    partitions: i32,
+}
+
+impl Task {
+    /// Handles until the host takes nothing more in.
+    pub(crate) async fn run(self) {
+        let part = format!("handler {}", self.name);
+        let mut backoff = Backoff::network();
+        while !self.host.intake.is_cancelled() {
+            let began = persist(&self.host, &part, &self.host.intake, || self.begin());
+            let mut life = match began.await {
+                Ok(Some(life)) => life,
+                Ok(None) => return,
+                Err(error) => return self.host.fail(&part, error),
+            };
+            let ended = self.live(&mut life, &part).await;
+            let Life {
+                producer, consumer, ..
+            } = life;
+            drop(producer);
+            tokio::time::timeout(Duration::from_secs(3), consumer.close())
+                .await
+                .ok();
+            let failed = match ended {
+                Ok(()) => return,
+                Err(failed) => failed,
+            };
+            if failed.remedy == Remedy::Fenced
+                || failed.error.kind() == ErrorKind::FailedPrecondition
+            {
+                return self.host.fail(&part, failed.error);
+            }
+            tracing::warn!(
+                handler = self.name,
+                error = failed.error.log_line(),
+                remedy = ?failed.remedy,
+                "a Kafka-to-Kafka handler begins anew"
+            );
+            self.host.status.wait(&part, sentence(&failed.error));
+            if !backoff.wait(&self.host.intake).await {
+                return;
+            }
+        }
+    }
+
+    async fn begin(&self) -> Result<Life> {
+        let partitions =
+            self.admin
+                .partitions(self.topic)
+                .await
+                .map_err(|error| match error.kind() {
+                    // A topic that is not there yet is made by its own domain.
+                    ErrorKind::NotFound => error.retryable(true),
+                    _ => error,
+                })?;
+        let group = format!("{}.{}", self.host.domain, self.name);
+        let id = format!("{group}.{}", self.host.store.outbox_id());
+        let mut stream = self.stream.clone();
+        stream.client_id = format!("{}-{}", stream.client_id, self.name);
+        let producer = TransactionalProducer::init(&stream, &id).await?;
+        // With that the last life's transaction has ended, so its documents can be read.
+        rebuild::follow(&self.host, &self.stream, &self.admin).await?;
+        let (changed, changes) = mpsc::unbounded_channel();
+        let listener = Arc::new(Listener(changed));
+        stream.overrides.remove("isolation.level");
+        Ok(Life {
+            producer,
+            consumer: GroupConsumer::with_listener(&stream, &group, &[self.topic], listener)?,
+            changes,
+            assigned: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            group: None,
+            partitions,
+        })
+    }
+
+    async fn live(&self, life: &mut Life, part: &str) -> Result<(), Failed> {
+        while let Some(batch) = self.gather(life, part).await? {
+            self.prepare(life, &batch).await?;
+            self.work(life, batch).await?;
+            self.host.status.clear(part);
+        }
+        Ok(())
+    }
+}
+
+fn renew(error: Error) -> Failed {
+    Failed {
+        error,
+        remedy: Remedy::Renew,
+    }
+}
