@@ -53,7 +53,8 @@ impl App {
         let mut transaction = self.store.write().await?;
         let decided = store::standings(&mut transaction, &new.domain, &new.product).await?;
         let decided = decided.get(&new.version.major).map(|decided| decided.status);
-        new.status = standing::holds(new.stated, decided);
+        let entries = store::entries(&mut transaction, &new.domain, &new.product).await?;
+        new.status = standing::holds(new.stated, decided, new.version.major, &entries);
         let new = &new;
         let (domain, product) = (new.domain.as_str(), new.product.as_str());
         let kept = store::version(&mut transaction, domain, product, &new.version).await?;

@@ -14,11 +14,23 @@ use mesh_core::contract::Version;
 use crate::model::Status;
 use crate::store::Entry;
 
-/// What holds for a version whose contract says `stated`, where an operator has `decided`
-/// about its major. A contract that ends a version goes before a decision to serve it.
-pub(super) fn holds(stated: Status, decided: Option<Status>) -> Status {
+/// What holds for a version of `major` whose contract says `stated`, where an operator has
+/// `decided` about the major. A contract that ends a version goes before a decision to
+/// serve it, and a draft beside versions that are none stays a draft.
+pub(super) fn holds(
+    stated: Status,
+    decided: Option<Status>,
+    major: u64,
+    entries: &[Entry],
+) -> Status {
+    let only_drafts = || {
+        let mut others = entries.iter().filter(|entry| entry.version.major == major);
+        others.all(|entry| drafted(entry.stated))
+    };
     match (decided, stated) {
-        (Some(Status::Active), Status::Proposed | Status::Draft) => Status::Active,
+        (Some(Status::Active), Status::Proposed | Status::Draft) if only_drafts() => {
+            Status::Active
+        }
         (Some(Status::Deprecated), Status::Active) => Status::Deprecated,
         (_, stated) => stated,
     }

@@ -47,7 +47,7 @@ impl App {
                     },
                     false => continue,
                 };
-                let status = standing::holds(entry.stated, Some(decided.status));
+                let status = standing::holds(entry.stated, Some(decided.status), other, &entries);
                 if entry.status == status && entry.successor == decided.successor {
                     continue;
                 }

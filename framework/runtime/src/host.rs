@@ -1,5 +1,6 @@
 //! A running domain: starting its parts in order, and stopping them in order.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,15 +24,18 @@ use crate::keep::Keeps;
 use crate::metrics::Metrics;
 use crate::peer::Peers;
 use crate::setup::{Outputs, persist};
+use crate::replay::{Replays, Runner, Runners, Versioned, Way};
 use crate::source::Source;
 use crate::status::{HandlerStatus, Status, sentence};
 use crate::store::{Commit, Outcome, Store};
-use crate::{consume, health, http, import, rebuild, relay, setup, transform};
+use crate::{health, http, import, rebuild, relay, replay, setup};
 
 /// How long the relay may make no progress at a stop before what is left waits for the
 /// next start.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 const STARTING: &str = "start";
+/// The part of the outbox that is a replay's, as a divisor.
+const REPLAY_SHARE: u64 = 5;
 
 /// What the parts of a process share.
 pub(crate) struct Host {
@@ -48,6 +52,9 @@ pub(crate) struct Host {
     pub(crate) keeps: Keeps,
     /// The products as registered; set when the platform is ready.
     pub(crate) outputs: OnceLock<Outputs>,
+    pub(crate) replays: Replays,
+    /// The tasks of handlers; set when they begin.
+    pub(crate) runners: OnceLock<Runners>,
     /// Cancelled when no more events, batches and requests are taken in.
     pub(crate) intake: CancellationToken,
     /// Cancelled when the relay is to end as soon as the outbox is empty.
@@ -69,6 +76,24 @@ impl Host {
             Error::unavailable("the domain is starting and cannot publish yet")
                 .mend("see /readyz for what it waits for")
         })
+    }
+
+    /// The tasks of handlers.
+    ///
+    /// # Errors
+    /// Retryable while they have not begun yet.
+    pub(crate) fn runners(&self) -> Result<&Runners> {
+        self.runners.get().ok_or_else(|| {
+            Error::unavailable("the domain is starting and handles nothing yet")
+                .mend("see /readyz for what it waits for")
+        })
+    }
+
+    /// Shows a handler no more that is not run any more.
+    pub(crate) fn forget_handler(&self, name: &str) {
+        self.status.remove_handler(name);
+        // Without a lag so far there is none to forget.
+        self.metrics.lag.remove_label_values(&[name]).ok();
     }
 
     /// Commits, and tells the relay. A commit that has begun is brought to its end even if
@@ -98,7 +123,23 @@ impl Host {
 
     /// Waits until the outbox has room; `false` if the host stops first.
     pub(crate) async fn room(&self) -> bool {
-        while self.store.pending() > self.config.outbox_limit {
+        self.room_below(self.config.outbox_limit).await
+    }
+
+    /// [`Host::room`] for the handler `name`. What makes a product anew leaves most of the
+    /// outbox to those who serve, so that they need not wait behind it.
+    pub(crate) async fn room_for(&self, name: &str) -> bool {
+        let version = self.replays.versions.get(name);
+        let behind = version.is_some_and(|version| version.is_replay() && !version.is_switched());
+        self.room_below(match behind {
+            true => self.config.outbox_limit / REPLAY_SHARE,
+            false => self.config.outbox_limit,
+        })
+        .await
+    }
+
+    async fn room_below(&self, limit: u64) -> bool {
+        while self.store.pending() > limit {
             // A missed note costs one look at the counter.
             let pause = tokio::time::timeout(Duration::from_millis(100), self.relayed.notified());
             tokio::select! {
@@ -140,6 +181,7 @@ pub struct Running {
 struct Parts {
     handlers: Vec<(String, Box<dyn AnyHandler>)>,
     transforms: Vec<(String, Box<dyn AnyHandler>)>,
+    replays: Vec<replay::Declared>,
     sources: Vec<(String, Arc<dyn Source>)>,
 }
 
@@ -150,8 +192,9 @@ impl Running {
     /// With a mend: a domain that is declared wrongly, a data folder that is in use or
     /// cannot be written, an address that is taken. A platform that is not there is no
     /// error: see `/readyz`.
-    pub async fn start(domain: Domain, config: Config) -> Result<Self> {
+    pub async fn start(mut domain: Domain, config: Config) -> Result<Self> {
         domain.check()?;
+        let versions = domain.versions();
         let failpoint = std::env::var("MESH_FAILPOINT").ok();
         let failpoint = Failpoint::parse(failpoint.as_deref())?;
         let stream = StreamConfig {
@@ -188,6 +231,8 @@ impl Running {
             decisions: domain.decisions,
             keeps: Keeps::start(&domain.keeps, &registry)?,
             outputs: OnceLock::new(),
+            replays: Replays::new(versions),
+            runners: OnceLock::new(),
             intake: CancellationToken::new(),
             drain: CancellationToken::new(),
             added: Notify::new(),
@@ -198,9 +243,11 @@ impl Running {
         let parts = Parts {
             handlers: domain.handlers,
             transforms: domain.transforms,
+            replays: domain.replays,
             sources: domain.sources,
         };
         show(&host, &parts, &domain.products).await?;
+        replay::load(&host).await?;
         rebuild::look(&host).await?;
         tracing::info!(
             domain = host.domain,
@@ -332,7 +379,7 @@ async fn drain(host: &Host, mut relay: JoinHandle<()>, deadline: tokio::time::In
 /// Starts relay, handlers and sources.
 async fn begin(
     host: &Arc<Host>,
-    parts: Parts,
+    mut parts: Parts,
     outputs: Outputs,
     stream: &StreamConfig,
     admin: &Admin,
@@ -377,39 +424,9 @@ async fn begin(
         .next()
         .map(|(_, handler)| handler.descriptor().topic.as_str());
     let asked = own.or(read);
-    for (name, handler) in parts.handlers {
-        let topic = handler.descriptor().topic.as_str();
-        match handler.start(registry) {
-            Ok(handler) => {
-                let task = consume::Task {
-                    host: Arc::clone(host),
-                    name,
-                    topic,
-                    handler: handler.into(),
-                    stream: stream.clone(),
-                    admin: admin.clone(),
-                };
-                intake.spawn(task.run());
-            }
-            Err(error) => host.fail(&name, error),
-        }
-    }
-    for (name, handler) in parts.transforms {
-        let topic = handler.descriptor().topic.as_str();
-        match handler.start(registry) {
-            Ok(handler) => {
-                let task = transform::Task {
-                    host: Arc::clone(host),
-                    name,
-                    topic,
-                    handler: handler.into(),
-                    stream: stream.clone(),
-                    admin: admin.clone(),
-                };
-                intake.spawn(task.run());
-            }
-            Err(error) => host.fail(&name, error),
-        }
+    if let Err(error) = run_handlers(host, &mut parts, stream, admin, registry, intake).await {
+        host.fail("handlers", error);
+        return relay;
     }
     for (name, source) in parts.sources {
         intake.spawn(import::run(Arc::clone(host), name, source));
@@ -420,11 +437,53 @@ async fn begin(
         registry.clone(),
         asked,
     ));
+    intake.spawn(replay::watch(Arc::clone(host)));
     intake.spawn(health::measure(Arc::clone(host), admin.clone()));
     intake.spawn(health::purge(Arc::clone(host)));
     host.status.clear(STARTING);
     tracing::info!(domain = host.domain, "domain ready");
     relay
+}
+
+/// Starts every handler that is to run.
+async fn run_handlers(
+    host: &Arc<Host>,
+    parts: &mut Parts,
+    stream: &StreamConfig,
+    admin: &Admin,
+    registry: &RegistryClient,
+    intake: &TaskTracker,
+) -> Result<()> {
+    let of_way = |handlers: &mut Vec<(String, Box<dyn AnyHandler>)>, way: Way| {
+        let handlers = std::mem::take(handlers).into_iter();
+        handlers.map(move |(name, handler)| (name, way, handler))
+    };
+    let replays = std::mem::take(&mut parts.replays).into_iter();
+    let all = of_way(&mut parts.handlers, Way::Outbox)
+        .chain(of_way(&mut parts.transforms, Way::Through))
+        .chain(replays.map(|replay| (replay.part(), replay.way, replay.handler)));
+    let versions = &host.replays.versions;
+    let mut runners = BTreeMap::new();
+    for (name, way, handler) in all {
+        let topic = handler.descriptor().topic.as_str();
+        let version = versions.get(&name).map(Arc::clone);
+        let version = version.ok_or_else(|| Error::internal("a handler without a version"))?;
+        let handler = Versioned {
+            inner: handler.start(registry)?,
+            version,
+            versions: Arc::clone(versions),
+        };
+        runners.insert(name, Runner::new(way, topic, Arc::new(handler)));
+    }
+    let runners = Runners {
+        all: runners,
+        stream: stream.clone(),
+        admin: admin.clone(),
+        intake: intake.clone(),
+    };
+    // Set once in the life of a host, which begins once.
+    host.runners.get_or_init(|| runners);
+    replay::go_on(host).await
 }
 
 /// Fills the status with what the store knows from the lives before.

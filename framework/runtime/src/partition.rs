@@ -100,7 +100,7 @@ impl Worker {
             // What the store has handled before this life comes again when the group's
             // offset is behind.
             batch.retain(|record| record.offset >= self.next);
-            if !self.host.room().await {
+            if !self.host.room_for(&self.name).await {
                 return;
             }
             self.work(&batch).await;

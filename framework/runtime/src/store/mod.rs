@@ -8,6 +8,7 @@ mod commit;
 mod documents;
 mod intake;
 mod outbox;
+mod replay;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -25,6 +26,7 @@ pub(crate) use commit::{Commit, KeptAnswer, Outcome};
 pub(crate) use documents::ScanMark;
 pub(crate) use intake::{HandlerTotals, Position, SetAside, SourcePosition};
 pub(crate) use outbox::{Noted, OutboxRow};
+pub(crate) use replay::{Phase, Remains, ReplayPartition, ReplayRow};
 
 const DATABASE: &str = "domain.db";
 const LOCK: &str = "lock";

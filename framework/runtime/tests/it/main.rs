@@ -10,6 +10,7 @@ mod flow;
 mod peers;
 mod platform;
 mod relay;
+mod replay;
 mod shop;
 mod state;
 mod transform;
