@@ -52,24 +52,8 @@ pub(super) async fn start(
             ));
         }
     }
-    for product in &version.writes {
-        let contract = &product.contract;
-        let status = host
-            .catalog
-            .major_status(&contract.domain, &contract.product, contract.version.major)
-            .await?;
-        if let Some(status @ ("active" | "deprecated" | "retired")) = status.as_deref() {
-            return Err(Error::new(
-                ErrorKind::FailedPrecondition,
-                "a product that the replay writes is or was in service",
-            )
-            .with("replay", name)
-            .with("topic", product.topic.as_str())
-            .with("status", status)
-            .mend("declare a new major version, whose contract says `status: draft`"));
-        }
-    }
-    let order_from = order.from.resolve(&runners.admin, version.reads).await?;
+    not_in_service(host, version).await?;
+    let partitions = order.from.resolve(&runners.admin, version.reads).await?;
     for product in &version.writes {
         runners.admin.ensure_topic(&TopicSpec::from(*product)).await?;
         empty(host, runners, name, product.topic.as_str()).await?;
@@ -83,7 +67,7 @@ pub(super) async fn start(
         started_by: by.to_owned(),
         switched_at: None,
         switched_by: None,
-        partitions: order_from,
+        partitions,
     };
     let writes: Vec<&str> = version.writes.iter().map(|is| is.topic.as_str()).collect();
     let remains = Remains {
@@ -97,6 +81,29 @@ pub(super) async fn start(
     tracing::info!(replay = name, from = row.origin, by, "replay started");
     show(host, version, HandlerTotals::default());
     runners.start(host, name).await;
+    Ok(())
+}
+
+/// Makes sure that nobody is to read what the replay writes but who knows of it.
+async fn not_in_service(host: &Host, version: &Version) -> Result<()> {
+    for product in &version.writes {
+        let contract = &product.contract;
+        let major = contract.version.major;
+        let status = host
+            .catalog
+            .major_status(&contract.domain, &contract.product, major)
+            .await?;
+        if let Some(status @ ("active" | "deprecated" | "retired")) = status.as_deref() {
+            return Err(Error::new(
+                ErrorKind::FailedPrecondition,
+                "a product that the replay writes is or was in service",
+            )
+            .with("replay", &version.name)
+            .with("topic", product.topic.as_str())
+            .with("status", status)
+            .mend("declare a new major version, whose contract says `status: draft`"));
+        }
+    }
     Ok(())
 }
 
@@ -141,12 +148,14 @@ pub(super) async fn abandon(
             .mend(mend))
     };
     match host.store.replay(name).await?.map(|row| row.phase) {
-        None => {
+        None if !order.delete_topic => {
             return refuse(
                 "the replay was not started",
                 "start it with `mesh replay start`",
             );
         }
+        // What a lost data folder has left.
+        None => {}
         Some(Phase::Switching | Phase::Switched) => {
             return refuse(
                 "the replay is in service",
@@ -165,6 +174,7 @@ pub(super) async fn abandon(
     if !order.delete_topic {
         return Ok(());
     }
+    not_in_service(host, version).await?;
     for product in &version.writes {
         let topic = product.topic.as_str();
         drained(host, topic, product.contract.schema.partitions).await?;

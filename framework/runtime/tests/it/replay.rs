@@ -524,7 +524,7 @@ async fn an_abandoned_replay_leaves_the_old_version_and_begins_anew_in_an_empty_
         ("switch", ["abandoned", "mesh replay start"]),
     ] {
         let status = match action {
-            "start" => 412,
+            "start" => 422,
             _ => 409,
         };
         let body = match action {
@@ -586,7 +586,7 @@ async fn what_a_replay_must_not_do_is_refused() {
         &client,
         "switch",
         json!({}),
-        412,
+        422,
         &["could not handle every event", "--force"],
     )
     .await;
@@ -634,7 +634,7 @@ async fn a_version_that_is_behind_is_not_switched_over_to() {
     assert_eq!((&shown["state"], &shown["percent"]), (&json!("replaying"), &json!(0.0)));
     assert_eq!(shown["remaining"], 200);
     let few = json!({"max_lag": 100});
-    refused(&client, "switch", few.clone(), 412, &["behind", "\"200\"", "--max-lag"]).await;
+    refused(&client, "switch", few.clone(), 422, &["behind", "\"200\"", "--max-lag"]).await;
     go.send(true).unwrap();
     until_even(&client).await;
     ordered(&client, "switch", few).await;
