@@ -1,6 +1,5 @@
 //! A running domain: starting its parts in order, and stopping them in order.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,7 +23,7 @@ use crate::keep::Keeps;
 use crate::metrics::Metrics;
 use crate::peer::Peers;
 use crate::setup::{Outputs, persist};
-use crate::replay::{Replays, Runner, Runners, Versioned, Way};
+use crate::replay::{Handlers, Replays, Runners};
 use crate::source::Source;
 use crate::status::{HandlerStatus, Status, sentence};
 use crate::store::{Commit, Outcome, Store};
@@ -193,8 +192,8 @@ impl Running {
     /// cannot be written, an address that is taken. A platform that is not there is no
     /// error: see `/readyz`.
     pub async fn start(mut domain: Domain, config: Config) -> Result<Self> {
-        domain.check()?;
         let versions = domain.versions();
+        domain.check()?;
         let failpoint = std::env::var("MESH_FAILPOINT").ok();
         let failpoint = Failpoint::parse(failpoint.as_deref())?;
         let stream = StreamConfig {
@@ -424,7 +423,21 @@ async fn begin(
         .next()
         .map(|(_, handler)| handler.descriptor().topic.as_str());
     let asked = own.or(read);
-    if let Err(error) = run_handlers(host, &mut parts, stream, admin, registry, intake).await {
+    let handlers = Handlers {
+        outbox: std::mem::take(&mut parts.handlers),
+        through: std::mem::take(&mut parts.transforms),
+        replays: std::mem::take(&mut parts.replays),
+    };
+    let runners = Runners::new(host, handlers, stream, admin, registry, intake);
+    let begun = match runners {
+        Ok(runners) => {
+            // Set once in the life of a host, which begins once.
+            host.runners.get_or_init(|| runners);
+            replay::go_on(host).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = begun {
         host.fail("handlers", error);
         return relay;
     }
@@ -443,47 +456,6 @@ async fn begin(
     host.status.clear(STARTING);
     tracing::info!(domain = host.domain, "domain ready");
     relay
-}
-
-/// Starts every handler that is to run.
-async fn run_handlers(
-    host: &Arc<Host>,
-    parts: &mut Parts,
-    stream: &StreamConfig,
-    admin: &Admin,
-    registry: &RegistryClient,
-    intake: &TaskTracker,
-) -> Result<()> {
-    let of_way = |handlers: &mut Vec<(String, Box<dyn AnyHandler>)>, way: Way| {
-        let handlers = std::mem::take(handlers).into_iter();
-        handlers.map(move |(name, handler)| (name, way, handler))
-    };
-    let replays = std::mem::take(&mut parts.replays).into_iter();
-    let all = of_way(&mut parts.handlers, Way::Outbox)
-        .chain(of_way(&mut parts.transforms, Way::Through))
-        .chain(replays.map(|replay| (replay.part(), replay.way, replay.handler)));
-    let versions = &host.replays.versions;
-    let mut runners = BTreeMap::new();
-    for (name, way, handler) in all {
-        let topic = handler.descriptor().topic.as_str();
-        let version = versions.get(&name).map(Arc::clone);
-        let version = version.ok_or_else(|| Error::internal("a handler without a version"))?;
-        let handler = Versioned {
-            inner: handler.start(registry)?,
-            version,
-            versions: Arc::clone(versions),
-        };
-        runners.insert(name, Runner::new(way, topic, Arc::new(handler)));
-    }
-    let runners = Runners {
-        all: runners,
-        stream: stream.clone(),
-        admin: admin.clone(),
-        intake: intake.clone(),
-    };
-    // Set once in the life of a host, which begins once.
-    host.runners.get_or_init(|| runners);
-    replay::go_on(host).await
 }
 
 /// Fills the status with what the store knows from the lives before.

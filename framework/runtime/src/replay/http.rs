@@ -21,7 +21,7 @@ use mesh_enforcement::{Access, Action, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Version, begin, order, progress, switch};
+use super::{Version, begin, progress, switch};
 use crate::host::Host;
 use crate::state::describe;
 

@@ -26,10 +26,11 @@ use crate::handler::{AnyHandler, Handler, Typed};
 pub(crate) use http::routes;
 pub(crate) use begin::{go_on, load};
 pub(crate) use progress::{ReplayStatus, watch};
-pub(crate) use runner::{Runner, Runners, Way};
-pub(crate) use version::{Service, Version, Versioned, Versions, part_name};
+pub(crate) use runner::{Handlers, Runners, Way};
+pub(crate) use version::{Service, Version, Versions};
 
 use progress::Rates;
+use version::{Versioned, part_name};
 
 /// A new version of a handler, for [`Domain::replay`](crate::Domain::replay).
 ///

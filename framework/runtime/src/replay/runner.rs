@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mesh_stream::{Admin, StreamConfig};
+use mesh_core::{Error, Result};
+use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::place;
-use crate::handler::RunningHandler;
+use super::{Declared, Versioned, place};
+use crate::handler::{AnyHandler, RunningHandler};
 use crate::host::Host;
 use crate::{consume, transform};
 
@@ -27,19 +28,15 @@ pub(crate) enum Way {
 pub(crate) struct Runner {
     pub(crate) way: Way,
     pub(crate) topic: &'static str,
-    pub(crate) handler: Arc<dyn RunningHandler>,
+    handler: Arc<dyn RunningHandler>,
     running: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
 }
 
-impl Runner {
-    pub(crate) fn new(way: Way, topic: &'static str, handler: Arc<dyn RunningHandler>) -> Self {
-        Self {
-            way,
-            topic,
-            handler,
-            running: Mutex::new(None),
-        }
-    }
+/// The handlers of a domain as it declares them.
+pub(crate) struct Handlers {
+    pub(crate) outbox: Vec<(String, Box<dyn AnyHandler>)>,
+    pub(crate) through: Vec<(String, Box<dyn AnyHandler>)>,
+    pub(crate) replays: Vec<Declared>,
 }
 
 /// All handlers of a domain by name.
@@ -47,10 +44,56 @@ pub(crate) struct Runners {
     pub(crate) all: BTreeMap<String, Runner>,
     pub(crate) stream: StreamConfig,
     pub(crate) admin: Admin,
-    pub(crate) intake: TaskTracker,
+    intake: TaskTracker,
 }
 
 impl Runners {
+    /// The handlers, none of which runs yet.
+    ///
+    /// # Errors
+    /// If one of them cannot decode what it is to consume.
+    pub(crate) fn new(
+        host: &Host,
+        handlers: Handlers,
+        stream: &StreamConfig,
+        admin: &Admin,
+        registry: &RegistryClient,
+        intake: &TaskTracker,
+    ) -> Result<Self> {
+        let outbox = handlers.outbox.into_iter();
+        let through = handlers.through.into_iter();
+        let replays = handlers.replays.into_iter();
+        let every = outbox
+            .map(|(name, handler)| (name, Way::Outbox, handler))
+            .chain(through.map(|(name, handler)| (name, Way::Through, handler)))
+            .chain(replays.map(|replay| (replay.part(), replay.way, replay.handler)));
+        let versions = &host.replays.versions;
+        let mut all = BTreeMap::new();
+        for (name, way, handler) in every {
+            let topic = handler.descriptor().topic.as_str();
+            let version = versions.get(&name).map(Arc::clone);
+            let version = version.ok_or_else(|| Error::internal("a handler without a version"))?;
+            let handler = Versioned {
+                inner: handler.start(registry)?,
+                version,
+                versions: Arc::clone(versions),
+            };
+            let runner = Runner {
+                way,
+                topic,
+                handler: Arc::new(handler),
+                running: Mutex::new(None),
+            };
+            all.insert(name, runner);
+        }
+        Ok(Self {
+            all,
+            stream: stream.clone(),
+            admin: admin.clone(),
+            intake: intake.clone(),
+        })
+    }
+
     /// Starts the handler `name`, unless it runs or there is none.
     pub(crate) async fn start(&self, host: &Arc<Host>, name: &str) {
         let Some(runner) = self.all.get(name) else {

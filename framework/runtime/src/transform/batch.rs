@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mesh_core::Error;
 use mesh_stream::{Failed, RawRecord};
 
 use super::{Change, Life, Task, renew};
