@@ -147,7 +147,7 @@ impl Store {
     /// The next offset of each partition of `topic` that `handler` has seen.
     pub(crate) async fn positions(&self, handler: &str, topic: &str) -> Result<Vec<(i32, i64)>> {
         sqlx::query_as(
-            "SELECT partition, next_offset FROM positions WHERE handler = ?1 AND topic = ?2",
+            "SELECT partition, next_offset FROM positions WHERE handler = $1 AND topic = $2",
         )
         .bind(handler)
         .bind(topic)
@@ -166,9 +166,9 @@ impl Store {
         let name = replay.name.as_str();
         let mut tx = self.begin().await?;
         for statement in [
-            "DELETE FROM inbox WHERE handler = ?1",
-            "DELETE FROM positions WHERE handler = ?1",
-            "DELETE FROM set_aside WHERE handler = ?1",
+            "DELETE FROM inbox WHERE handler = $1",
+            "DELETE FROM positions WHERE handler = $1",
+            "DELETE FROM set_aside WHERE handler = $1",
         ] {
             sqlx::query(statement)
                 .bind(name)
@@ -177,7 +177,7 @@ impl Store {
                 .map_err(failed)?;
         }
         let end = prefix_end(remains.kinds).unwrap_or_default();
-        sqlx::query("DELETE FROM documents WHERE kind >= ?1 AND kind < ?2")
+        sqlx::query("DELETE FROM documents WHERE kind >= $1 AND kind < $2")
             .bind(remains.kinds)
             .bind(end)
             .execute(&mut *tx)
@@ -188,7 +188,7 @@ impl Store {
         for (partition, is) in &replay.partitions {
             sqlx::query(
                 "INSERT INTO positions (handler, topic, partition, next_offset)
-                 VALUES (?1, ?2, ?3, ?4)",
+                 VALUES ($1, $2, $3, $4)",
             )
             .bind(name)
             .bind(remains.reads)
@@ -211,7 +211,7 @@ impl Store {
     /// Notes that the group of a replay was put to its start.
     pub(crate) async fn note_placed(&self, name: &str) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE replays SET placed = 1 WHERE name = ?1")
+        sqlx::query("UPDATE replays SET placed = true WHERE name = $1")
             .bind(name)
             .execute(&mut *tx)
             .await
@@ -237,7 +237,7 @@ impl Store {
     ) -> Result<()> {
         let mut tx = self.begin().await?;
         write_phase(&mut tx, name, Phase::Switching).await?;
-        sqlx::query("UPDATE replays SET switched_at = ?2, switched_by = ?3 WHERE name = ?1")
+        sqlx::query("UPDATE replays SET switched_at = $2, switched_by = $3 WHERE name = $1")
             .bind(name)
             .bind(now())
             .bind(by)
@@ -247,7 +247,7 @@ impl Store {
         for (partition, boundary) in boundaries {
             sqlx::query(
                 "INSERT INTO replay_partitions (name, partition, start_offset, end_offset, boundary)
-                 VALUES (?1, ?2, 0, 0, ?3)
+                 VALUES ($1, $2, 0, 0, $3)
                  ON CONFLICT (name, partition) DO UPDATE SET boundary = excluded.boundary",
             )
             .bind(name)
@@ -288,9 +288,9 @@ impl Store {
 async fn forget_topics(tx: &mut Transaction<'static, Sqlite>, topics: &[&str]) -> Result<()> {
     for topic in topics {
         for statement in [
-            "DELETE FROM relayed WHERE topic = ?1",
+            "DELETE FROM relayed WHERE topic = $1",
             // How far rows of the topic were read back.
-            "DELETE FROM positions WHERE topic = ?1 AND handler IN ('.kept', '.rebuild')",
+            "DELETE FROM positions WHERE topic = $1 AND handler IN ('.kept', '.rebuild')",
         ] {
             sqlx::query(statement)
                 .bind(*topic)
@@ -306,7 +306,7 @@ async fn write_replay(tx: &mut Transaction<'static, Sqlite>, replay: &ReplayRow)
     sqlx::query(
         "INSERT INTO replays (name, phase, origin, placed, started_at, started_by,
                               switched_at, switched_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (name) DO UPDATE SET
              phase = excluded.phase,
              origin = excluded.origin,
@@ -327,7 +327,7 @@ async fn write_replay(tx: &mut Transaction<'static, Sqlite>, replay: &ReplayRow)
     .execute(&mut **tx)
     .await
     .map_err(failed)?;
-    sqlx::query("DELETE FROM replay_partitions WHERE name = ?1")
+    sqlx::query("DELETE FROM replay_partitions WHERE name = $1")
         .bind(&replay.name)
         .execute(&mut **tx)
         .await
@@ -335,7 +335,7 @@ async fn write_replay(tx: &mut Transaction<'static, Sqlite>, replay: &ReplayRow)
     for (partition, is) in &replay.partitions {
         sqlx::query(
             "INSERT INTO replay_partitions (name, partition, start_offset, end_offset, boundary)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+             VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(&replay.name)
         .bind(partition)
@@ -354,7 +354,7 @@ async fn write_phase(
     name: &str,
     phase: Phase,
 ) -> Result<()> {
-    sqlx::query("UPDATE replays SET phase = ?2 WHERE name = ?1")
+    sqlx::query("UPDATE replays SET phase = $2 WHERE name = $1")
         .bind(name)
         .bind(phase.as_str())
         .execute(&mut **tx)
@@ -370,7 +370,7 @@ async fn write_retired(
 ) -> Result<()> {
     for name in names {
         sqlx::query(
-            "INSERT INTO retired_handlers (name, retired_at, retired_by) VALUES (?1, ?2, ?3)
+            "INSERT INTO retired_handlers (name, retired_at, retired_by) VALUES ($1, $2, $3)
              ON CONFLICT (name) DO NOTHING",
         )
         .bind(name)
