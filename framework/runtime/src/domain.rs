@@ -196,9 +196,11 @@ impl Domain {
             for product in &replay.writes {
                 let topic = product.topic.as_str();
                 if !self.products.iter().any(|is| is.topic == product.topic) {
-                    return Err(Error::invalid("a replay writes a product that is not declared")
-                        .with("topic", topic)
-                        .mend("declare it with `.product::<…>()`"));
+                    return Err(
+                        Error::invalid("a replay writes a product that is not declared")
+                            .with("topic", topic)
+                            .mend("declare it with `.product::<…>()`"),
+                    );
                 }
                 if written.insert(topic, ()).is_some() {
                     return Err(Error::invalid("two replays write the same product")

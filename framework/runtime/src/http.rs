@@ -23,9 +23,9 @@ use tokio::sync::Mutex;
 use crate::api::{AnswerCommit, Api, Endpoint, Request};
 use crate::context::Context;
 use crate::host::Host;
-use crate::{rebuild, replay};
 use crate::store::{KeptAnswer, Outcome};
 use crate::unit::{Cause, Unit};
+use crate::{rebuild, replay};
 
 /// How often a POST is run again because others have changed what it read.
 const CONFLICTS: u32 = 20;

@@ -111,7 +111,8 @@ impl Client {
     ) -> Result<Json> {
         let root = domain.url.trim_end_matches('/');
         let url = format!("{root}/replays/{handler}/{version}/{action}");
-        self.send(self.http.post(url).json(body), root, DOMAIN).await
+        self.send(self.http.post(url).json(body), root, DOMAIN)
+            .await
     }
 
     async fn send<T: serde::de::DeserializeOwned>(

@@ -131,9 +131,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<()> {
             let body = json!({ "force": force, "max_lag": args.max_lag, "stop_old": stop_old });
             order(args.which, "switch", body).await
         }
-        Command::Retire(args) => {
-            order(args.which, "retire", json!({ "force": args.force })).await
-        }
+        Command::Retire(args) => order(args.which, "retire", json!({ "force": args.force })).await,
         Command::Abandon(args) => {
             let body = json!({ "delete_topic": args.delete_topic });
             order(args.which, "abandon", body).await
@@ -236,7 +234,10 @@ fn origin(text: &str) -> Result<Json> {
             let (partition, offset) = pair.split_once('=').ok_or_else(wrong)?;
             let partition: u32 = partition.trim().parse().map_err(|_| wrong())?;
             let offset: u64 = offset.trim().parse().map_err(|_| wrong())?;
-            if offsets.insert(partition.to_string(), json!(offset)).is_some() {
+            if offsets
+                .insert(partition.to_string(), json!(offset))
+                .is_some()
+            {
                 return Err(wrong());
             }
         }

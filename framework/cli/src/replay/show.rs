@@ -5,7 +5,13 @@ use serde_json::{Value as Json, json};
 use crate::ui;
 
 const HEADS: [&str; 7] = [
-    "replay", "state", "from", "done", "behind", "records/s", "left",
+    "replay",
+    "state",
+    "from",
+    "done",
+    "behind",
+    "records/s",
+    "left",
 ];
 
 /// Prints `replays`, with their partitions if `whole`.
@@ -74,15 +80,32 @@ fn details(replay: &Json) -> Vec<String> {
     tell("started", by("started_at", "started_by"));
     tell("switched", by("switched_at", "switched_by"));
     tell("still fed", list(&replay["fed"]));
-    tell("handled", replay["handled"].as_u64().map_or_else(dash, thousands));
+    tell(
+        "handled",
+        replay["handled"].as_u64().map_or_else(dash, thousands),
+    );
     if replay["set_aside"].as_u64() > Some(0) {
         tell("set aside", replay["set_aside"].to_string());
     }
     tell("waits", text(&replay["waiting"]));
     let partitions = replay["partitions"].as_array();
     if let Some(partitions) = partitions.filter(|is| !is.is_empty()) {
-        let names = ["partition", "start", "position", "end_at_start", "end", "boundary"];
-        let heads = ["partition", "start", "position", "end at start", "end", "serves from"];
+        let names = [
+            "partition",
+            "start",
+            "position",
+            "end_at_start",
+            "end",
+            "boundary",
+        ];
+        let heads = [
+            "partition",
+            "start",
+            "position",
+            "end at start",
+            "end",
+            "serves from",
+        ];
         let rows = partitions.iter().map(|is| {
             let cell = |name: &&str| is[**name].as_u64().map_or_else(dash, thousands);
             names.iter().map(cell).collect()
@@ -122,7 +145,10 @@ fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<String>
     };
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
     let mut lines = vec![line(heads.to_vec()), rule.join("+")];
-    lines.extend(rows.iter().map(|row| line(row.iter().map(String::as_str).collect())));
+    lines.extend(
+        rows.iter()
+            .map(|row| line(row.iter().map(String::as_str).collect())),
+    );
     lines
 }
 
@@ -170,12 +196,19 @@ mod tests {
             " loan.decide 2 | replaying | earliest | 45.2 % | 1,234,567 | 500       | 1 h 2 min"
         );
         let details = details(&replay);
-        assert!(details.iter().any(|line| line.contains("loan.decisions.v2")));
+        assert!(
+            details
+                .iter()
+                .any(|line| line.contains("loan.decisions.v2"))
+        );
         assert_eq!(
             details.last().unwrap(),
             " 0         | 0     | 10       | 20           | 1,000 | -"
         );
         assert_eq!(row(&json!({"state": "ready"}))[3], "-");
-        assert_eq!((duration(59), duration(61)), ("59 s".into(), "1 min 1 s".into()));
+        assert_eq!(
+            (duration(59), duration(61)),
+            ("59 s".into(), "1 min 1 s".into())
+        );
     }
 }

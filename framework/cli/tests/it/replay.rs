@@ -71,7 +71,10 @@ impl Platform {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| loop {
-            let line = lines.next().expect("the platform says where it is").unwrap();
+            let line = lines
+                .next()
+                .expect("the platform says where it is")
+                .unwrap();
             if let Some(address) = line.trim().strip_prefix(name) {
                 return address.trim().to_owned();
             }
@@ -173,12 +176,27 @@ async fn a_replay_is_started_looked_at_switched_over_and_retired() {
     platform.until_sum("kiosk.payouts", "1000").await;
 
     let (done, said) = platform.replay(&["status"]).await;
-    assert!(done && said.contains("kiosk.pay 2") && said.contains("ready"), "{said}");
+    assert!(
+        done && said.contains("kiosk.pay 2") && said.contains("ready"),
+        "{said}"
+    );
     for (arguments, words) in [
-        (&["start", "kiosk", "pay", "--from=soon"][..], ["earliest", "mend:"]),
-        (&["start", "kiosk", "pay", "--from=2999-01-01"], ["future", "mend:"]),
-        (&["start", "kiosk", "pay", "--from=0=1"], ["each partition", "mend:"]),
-        (&["start", "kiosk", "sell", "--from=earliest"], ["sell", "mend:"]),
+        (
+            &["start", "kiosk", "pay", "--from=soon"][..],
+            ["earliest", "mend:"],
+        ),
+        (
+            &["start", "kiosk", "pay", "--from=2999-01-01"],
+            ["future", "mend:"],
+        ),
+        (
+            &["start", "kiosk", "pay", "--from=0=1"],
+            ["each partition", "mend:"],
+        ),
+        (
+            &["start", "kiosk", "sell", "--from=earliest"],
+            ["sell", "mend:"],
+        ),
         (
             &["start", "kiosk", "pay", "--version=3", "--from=earliest"],
             ["take one of pay 2", "mend:"],

@@ -55,7 +55,10 @@ pub(super) async fn start(
     not_in_service(host, version).await?;
     let partitions = order.from.resolve(&runners.admin, version.reads).await?;
     for product in &version.writes {
-        runners.admin.ensure_topic(&TopicSpec::from(*product)).await?;
+        runners
+            .admin
+            .ensure_topic(&TopicSpec::from(*product))
+            .await?;
         empty(host, runners, name, product.topic.as_str()).await?;
     }
     let row = ReplayRow {
@@ -181,8 +184,16 @@ pub(super) async fn abandon(
         // First, so that a life that ends in between does not miss what is not there.
         host.store.forget_topics(&[topic]).await?;
         runners.admin.delete_topic(topic).await?;
-        runners.admin.ensure_topic(&TopicSpec::from(*product)).await?;
-        tracing::info!(replay = name, topic, by, "the topic of a replay was emptied");
+        runners
+            .admin
+            .ensure_topic(&TopicSpec::from(*product))
+            .await?;
+        tracing::info!(
+            replay = name,
+            topic,
+            by,
+            "the topic of a replay was emptied"
+        );
     }
     Ok(())
 }

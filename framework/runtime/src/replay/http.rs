@@ -72,9 +72,11 @@ async fn act(
             "retire" => switch::retire(&host, &version, &read(&body)?, &by).await?,
             "abandon" => begin::abandon(&host, &version, &read(&body)?, &by).await?,
             _ => {
-                return Err(Error::not_found("there is no such thing to do with a replay")
-                    .with("action", action)
-                    .mend("post to `start`, `switch`, `retire` or `abandon`"));
+                return Err(
+                    Error::not_found("there is no such thing to do with a replay")
+                        .with("action", action)
+                        .mend("post to `start`, `switch`, `retire` or `abandon`"),
+                );
             }
         }
         shown(&host, &version).await

@@ -23,8 +23,8 @@ use tokio::sync::Mutex;
 
 use crate::handler::{AnyHandler, Handler, Typed};
 
-pub(crate) use http::routes;
 pub(crate) use begin::{go_on, load};
+pub(crate) use http::routes;
 pub(crate) use progress::{ReplayStatus, watch};
 pub(crate) use runner::{Handlers, Runners, Way};
 pub(crate) use version::{Service, Version, Versions};

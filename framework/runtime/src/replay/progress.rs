@@ -261,7 +261,10 @@ fn measure(host: &Host, status: &ReplayStatus) {
     let metrics = &host.metrics;
     let name = status.name.as_str();
     if let Some(percent) = status.percent {
-        metrics.replay_percent.with_label_values(&[name]).set(percent);
+        metrics
+            .replay_percent
+            .with_label_values(&[name])
+            .set(percent);
     }
     if let Some(remaining) = status.remaining {
         let gauge = metrics.replay_remaining.with_label_values(&[name]);
@@ -275,7 +278,10 @@ fn measure(host: &Host, status: &ReplayStatus) {
         let position = metrics.replay_position.with_label_values(&labels);
         position.set(is.position as f64);
         if let Some(end) = is.end {
-            metrics.replay_end.with_label_values(&labels).set(end as f64);
+            metrics
+                .replay_end
+                .with_label_values(&labels)
+                .set(end as f64);
         }
     }
 }

@@ -100,7 +100,10 @@ impl Runners {
             return;
         };
         let mut running = runner.running.lock().await;
-        if running.as_ref().is_some_and(|(_, task)| !task.is_finished()) {
+        if running
+            .as_ref()
+            .is_some_and(|(_, task)| !task.is_finished())
+        {
             return;
         }
         let stop = host.intake.child_token();

@@ -40,11 +40,9 @@ pub(super) async fn switch(
     match row.phase {
         Phase::Running => {}
         Phase::Abandoned => {
-            return Err(
-                Error::new(ErrorKind::Conflict, "the replay was abandoned")
-                    .with("replay", name)
-                    .mend("start it again with `mesh replay start`"),
-            );
+            return Err(Error::new(ErrorKind::Conflict, "the replay was abandoned")
+                .with("replay", name)
+                .mend("start it again with `mesh replay start`"));
         }
         Phase::Switching | Phase::Switched => {
             if row.phase == Phase::Switching {
@@ -152,9 +150,7 @@ async fn near(host: &Host, runners: &Runners, version: &Version, most: u64) -> R
         return Err(refuse("the new version is behind")
             .with("records", lag)
             .with("max_lag", most)
-            .mend(
-                "wait, see `mesh replay status`; or give a greater --max-lag, or --force",
-            ));
+            .mend("wait, see `mesh replay status`; or give a greater --max-lag, or --force"));
     }
     let set_aside = host.store.handler_totals(&version.name).await?.set_aside;
     if set_aside > 0 {
@@ -232,7 +228,9 @@ async fn finish(host: &Arc<Host>, version: &Version) -> Result<()> {
         .switch(&host.domain, &products, row.switched_by.as_deref())
         .await?;
     host.failpoint.pass(Point::ReplaySwitched, version.reads);
-    host.store.note_phase(&version.name, Phase::Switched).await?;
+    host.store
+        .note_phase(&version.name, Phase::Switched)
+        .await?;
     tracing::info!(replay = version.name, "switched over");
     Ok(())
 }
@@ -284,7 +282,10 @@ pub(super) async fn retire(
         .collect();
     let older = host.replays.versions.served_before(version);
     if !order.force {
-        for old in older.iter().filter(|old| runners.all.contains_key(&old.name)) {
+        for old in older
+            .iter()
+            .filter(|old| runners.all.contains_key(&old.name))
+        {
             if let Some(behind) = behind(host, runners, &old.name, &boundaries).await? {
                 return Err(behind);
             }

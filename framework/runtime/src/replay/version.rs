@@ -58,7 +58,11 @@ impl Version {
 
     /// What this version is for the event that stands there.
     pub(crate) fn service(&self, partition: i32, offset: i64) -> Service {
-        let switches = self.switches.0.read().unwrap_or_else(PoisonError::into_inner);
+        let switches = self
+            .switches
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let serves = |boundaries: &BTreeMap<i32, i64>| {
             // A partition that was added since has been the new version's all along.
             offset >= boundaries.get(&partition).copied().unwrap_or(0)
@@ -74,13 +78,21 @@ impl Version {
 
     /// Whether it was switched over to this version.
     pub(crate) fn is_switched(&self) -> bool {
-        let switches = self.switches.0.read().unwrap_or_else(PoisonError::into_inner);
+        let switches = self
+            .switches
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         switches.contains_key(&self.number)
     }
 
     /// From `boundaries` on this version serves.
     pub(crate) fn switch(&self, boundaries: BTreeMap<i32, i64>) {
-        let mut switches = self.switches.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut switches = self
+            .switches
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         switches.insert(self.number, boundaries);
     }
 }

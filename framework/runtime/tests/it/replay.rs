@@ -76,7 +76,10 @@ impl Handler<Order> for PayAnew {
         // What the domain itself keeps can be looked at, and is not in the way.
         let old: Option<i64> = ctx.unversioned().get("total", &order.customer).await?;
         let before: Option<i64> = ctx.get("total", &order.customer).await?;
-        assert!(old.is_some() || !ctx.replaying(), "the old version was here");
+        assert!(
+            old.is_some() || !ctx.replaying(),
+            "the old version was here"
+        );
         let amount = order.amount * 2;
         let total = before.unwrap_or(0) + amount;
         Ok(Effects::new()
@@ -343,7 +346,10 @@ async fn a_version_is_made_beside_the_old_one_switched_over_and_the_old_one_reti
     assert_eq!(partitions.len(), 3);
     for is in partitions {
         assert_eq!(is["start"], 0, "{is}");
-        assert!(is["position"].as_i64() >= is["end_at_start"].as_i64(), "{is}");
+        assert!(
+            is["position"].as_i64() >= is["end_at_start"].as_i64(),
+            "{is}"
+        );
         assert_eq!(is["position"], is["end"], "{is}");
     }
     check_anew(&platform, ORDERS).await;
@@ -356,7 +362,12 @@ async fn a_version_is_made_beside_the_old_one_switched_over_and_the_old_one_reti
     let expected = shop::expected(ORDERS + 100);
     let total = client.json("/v1/totals/c1").await.1;
     assert_eq!(total["amount"], expected["c1"]);
-    assert!(told.lock().unwrap().iter().all(|(version, _)| *version == 1));
+    assert!(
+        told.lock()
+            .unwrap()
+            .iter()
+            .all(|(version, _)| *version == 1)
+    );
 
     let shown = ordered(&client, "switch", json!({})).await;
     assert_eq!(shown["state"], "switched", "{shown:#}");
@@ -563,16 +574,29 @@ async fn what_a_replay_must_not_do_is_refused() {
         wish: Some(wish.to_owned()),
         ..shop::order(id)
     };
-    publish(&platform, [wish(0, "old product"), wish(1, "poison"), shop::order(2)]).await;
+    publish(
+        &platform,
+        [wish(0, "old product"), wish(1, "poison"), shop::order(2)],
+    )
+    .await;
     until_old(&client, 3).await;
     let response = client.request("GET", "/replays").send().await.unwrap();
     assert_eq!(response.status(), 401);
-    for path in ["/replays/other/2/start", "/replays/pay/1/start", "/replays/pay/x/start"] {
-        let request = client.governed("POST", path).json(&json!({"from": "earliest"}));
+    for path in [
+        "/replays/other/2/start",
+        "/replays/pay/1/start",
+        "/replays/pay/x/start",
+    ] {
+        let request = client
+            .governed("POST", path)
+            .json(&json!({"from": "earliest"}));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 404, "{path}");
         let problem: Json = response.json().await.unwrap();
-        assert!(problem.to_string().contains("take one of pay 2"), "{problem}");
+        assert!(
+            problem.to_string().contains("take one of pay 2"),
+            "{problem}"
+        );
     }
     refused(&client, "rewind", json!({}), 404, &["start", "abandon"]).await;
     ordered(&client, "start", json!({"from": "earliest"})).await;
@@ -580,9 +604,9 @@ async fn what_a_replay_must_not_do_is_refused() {
     client
         .until("two are set aside", |status| {
             let handlers = status["handlers"].as_array().unwrap();
-            handlers.iter().any(|is| {
-                is["name"] == "pay_v2" && is["set_aside"] == 2 && is["handled"] == 1
-            })
+            handlers
+                .iter()
+                .any(|is| is["name"] == "pay_v2" && is["set_aside"] == 2 && is["handled"] == 1)
         })
         .await;
     until_even(&client).await;
@@ -636,10 +660,20 @@ async fn a_version_that_is_behind_is_not_switched_over_to() {
     publish(&platform, orders(0..200)).await;
     until_old(&client, 200).await;
     let shown = ordered(&client, "start", json!({"from": "earliest"})).await;
-    assert_eq!((&shown["state"], &shown["percent"]), (&json!("replaying"), &json!(0.0)));
+    assert_eq!(
+        (&shown["state"], &shown["percent"]),
+        (&json!("replaying"), &json!(0.0))
+    );
     assert_eq!(shown["remaining"], 200);
     let few = json!({"max_lag": 100});
-    refused(&client, "switch", few.clone(), 422, &["behind", "\"200\"", "--max-lag"]).await;
+    refused(
+        &client,
+        "switch",
+        few.clone(),
+        422,
+        &["behind", "\"200\"", "--max-lag"],
+    )
+    .await;
     go.send(true).unwrap();
     until_even(&client).await;
     ordered(&client, "switch", few).await;
