@@ -3,6 +3,7 @@
 mod document;
 mod domain;
 mod product;
+mod switch;
 
 pub(crate) use document::{Column, Document};
 pub(crate) use domain::{Domain, DomainPage, DomainRegistration};
@@ -10,3 +11,4 @@ pub(crate) use product::{
     Outcome, ProductDetail, ProductKind, ProductPage, ProductRegistration, ProductSummary,
     Registered, Status, Upstream, VersionSummary,
 };
+pub(crate) use switch::{Switch, Switched};

@@ -84,6 +84,7 @@ fn versions(entries: &[Entry]) -> Vec<VersionSummary> {
             current: entry.current,
             current_of_major: standing::of_major(entries, entry.version.major)
                 == Some(&entry.version),
+            successor: entry.successor,
             registered_at: entry.registered_at,
             updated_at: entry.updated_at,
         })

@@ -7,6 +7,7 @@ mod domains;
 mod listing;
 mod registration;
 mod standing;
+mod switch;
 
 use crate::store::Store;
 pub(crate) use detail::Wanted;

@@ -33,13 +33,14 @@ impl App {
         let new = prepared
             .await
             .map_err(|error| Error::internal("the files could not be read").because(error))??;
-        let registered = self.keep(&new).await?;
+        let registered = self.keep(new).await?;
         if registered.outcome != Outcome::Unchanged {
+            let summary = &registered.summary;
             tracing::info!(
-                domain = new.domain,
-                product = new.product,
-                version = %new.version,
-                topic = new.topic,
+                domain = summary.domain,
+                product = summary.product,
+                version = summary.version,
+                topic = summary.topic,
                 outcome = ?registered.outcome,
                 "product version registered"
             );
@@ -47,10 +48,17 @@ impl App {
         Ok(registered)
     }
 
-    async fn keep(&self, new: &NewVersion) -> Result<Registered> {
+    async fn keep(&self, mut new: NewVersion) -> Result<Registered> {
         let now = Utc::now();
-        let (domain, product) = (new.domain.as_str(), new.product.as_str());
         let mut transaction = self.store.write().await?;
+        let decided = store::standings(&mut transaction, &new.domain, &new.product).await?;
+        let decided = decided
+            .get(&new.version.major)
+            .map(|decided| decided.status);
+        let entries = store::entries(&mut transaction, &new.domain, &new.product).await?;
+        new.status = standing::holds(new.stated, decided, new.version.major, &entries);
+        let new = &new;
+        let (domain, product) = (new.domain.as_str(), new.product.as_str());
         let kept = store::version(&mut transaction, domain, product, &new.version).await?;
         store::touch_domain(&mut transaction, domain, now).await?;
         let outcome = match kept {
@@ -180,6 +188,7 @@ fn prepare(
     };
     Ok(NewVersion {
         kind: ProductKind::from(contract.schema.kind),
+        stated: status,
         status,
         topic: sent.topic,
         contract_id: contract.id.clone(),

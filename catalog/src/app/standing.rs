@@ -5,11 +5,34 @@
 //! end is announced, that before one still being drafted, and that before one out of
 //! service; among equals the higher goes first. So the newest active version stands for
 //! the product wherever there is one.
+//!
+//! What a contract says of its version holds until an operator switches a product over to
+//! another major: that one is active then, and those before are deprecated.
 
 use mesh_core::contract::Version;
 
 use crate::model::Status;
 use crate::store::Entry;
+
+/// What holds for a version of `major` whose contract says `stated`, where an operator has
+/// `decided` about the major. A contract that ends a version goes before a decision to
+/// serve it, and a draft beside versions that are none stays a draft.
+pub(super) fn holds(
+    stated: Status,
+    decided: Option<Status>,
+    major: u64,
+    entries: &[Entry],
+) -> Status {
+    let only_drafts = || {
+        let mut others = entries.iter().filter(|entry| entry.version.major == major);
+        others.all(|entry| drafted(entry.stated))
+    };
+    match (decided, stated) {
+        (Some(Status::Active), Status::Proposed | Status::Draft) if only_drafts() => Status::Active,
+        (Some(Status::Deprecated), Status::Active) => Status::Deprecated,
+        (_, stated) => stated,
+    }
+}
 
 fn drafted(status: Status) -> bool {
     matches!(status, Status::Proposed | Status::Draft)
@@ -60,7 +83,9 @@ mod tests {
                 let (version, status) = text.split_once(' ').unwrap();
                 Entry {
                     version: version.parse().unwrap(),
+                    stated: Status::parse(status).unwrap(),
                     status: Status::parse(status).unwrap(),
+                    successor: None,
                     topic: String::new(),
                     current: false,
                     registered_at: DateTime::UNIX_EPOCH,

@@ -20,7 +20,7 @@ use crate::refusal::{Problem, Refusal};
 pub(super) struct DomainPath {
     /// The domain's name, `[a-z][a-z0-9_]*`.
     #[param(example = "customer")]
-    domain: String,
+    pub(super) domain: String,
 }
 
 /// The query parameters of the list; read by hand so that a wrong one is named.

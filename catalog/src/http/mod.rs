@@ -6,6 +6,7 @@ mod index;
 mod layers;
 mod parameters;
 mod products;
+mod switch;
 mod versions;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .routes(routes!(index::openapi))
         .routes(routes!(domains::list))
         .routes(routes!(domains::one, domains::register))
+        .routes(routes!(switch::switch))
         .routes(routes!(products::list))
         .routes(routes!(products::one))
         .routes(routes!(versions::one, versions::register))

@@ -39,7 +39,8 @@ macro_rules! word {
 }
 
 word!(
-    /// Where a version stands in its life, as its contract says (ODCS `status`).
+    /// Where a version stands in its life: as its contract says (ODCS `status`), unless its
+    /// major was put into service or another in its place.
     Status {
         /// Talked about.
         Proposed = "proposed",
@@ -173,6 +174,8 @@ pub(crate) struct VersionSummary {
     pub(crate) current: bool,
     /// Whether it stands for its major version.
     pub(crate) current_of_major: bool,
+    /// The major version that was put into service in place of this one; null while none was.
+    pub(crate) successor: Option<u64>,
     /// When it was first registered.
     pub(crate) registered_at: DateTime<Utc>,
     /// When something about it last changed.

@@ -6,6 +6,7 @@
 
 mod domains;
 mod products;
+mod standings;
 mod versions;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use sqlx::{Sqlite, Transaction};
 
 pub(crate) use domains::{domain, domains, put_domain, touch_domain};
 pub(crate) use products::{Filter, products, set_current};
+pub(crate) use standings::{Decided, decide, set_status, standings};
 pub(crate) use versions::{
     Changes, Entry, NewVersion, add_version, change_version, contract_owner, entries, summary,
     texts, version,

@@ -5,6 +5,7 @@ use mesh_core::Result;
 use mesh_core::contract::Version;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::standings::standings;
 use super::{corrupt, failed, instant};
 use crate::model::{Document, ProductKind, ProductSummary, Status};
 
@@ -54,6 +55,9 @@ pub(crate) struct NewVersion {
     pub(crate) product: String,
     pub(crate) version: Version,
     pub(crate) kind: ProductKind,
+    /// What the contract says.
+    pub(crate) stated: Status,
+    /// What holds.
     pub(crate) status: Status,
     pub(crate) topic: String,
     pub(crate) contract_id: String,
@@ -144,8 +148,8 @@ pub(crate) async fn add_version(
     sqlx::query(
         "INSERT INTO versions (domain, product, version, kind, status, topic, contract_id, \
          contract_text, owner, description, key_schema_id, value_schema_id, tags, search, document, \
-         key_schema, value_schema, product_text, registered_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?19)",
+         key_schema, value_schema, product_text, registered_at, updated_at, stated) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?19, ?20)",
     )
     .bind(&new.domain)
     .bind(&new.product)
@@ -166,6 +170,7 @@ pub(crate) async fn add_version(
     .bind(&changes.value_schema)
     .bind(&changes.product_text)
     .bind(now.timestamp_millis())
+    .bind(new.stated.as_str())
     .execute(connection)
     .await
     .map_err(failed)?;
@@ -220,7 +225,12 @@ pub(crate) async fn contract_owner(
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) version: Version,
+    /// What its contract says.
+    pub(crate) stated: Status,
+    /// What holds.
     pub(crate) status: Status,
+    /// The major that was put into service in its place.
+    pub(crate) successor: Option<u64>,
     pub(crate) topic: String,
     /// Whether it stands for the product.
     pub(crate) current: bool,
@@ -234,8 +244,9 @@ pub(crate) async fn entries(
     domain: &str,
     product: &str,
 ) -> Result<Vec<Entry>> {
-    let rows: Vec<(String, String, String, bool, i64, i64)> = sqlx::query_as(
-        "SELECT version, status, topic, current, registered_at, updated_at \
+    let decided = standings(&mut *connection, domain, product).await?;
+    let rows: Vec<(String, String, String, String, bool, i64, i64)> = sqlx::query_as(
+        "SELECT version, stated, status, topic, current, registered_at, updated_at \
          FROM versions WHERE domain = ? AND product = ?",
     )
     .bind(domain)
@@ -246,9 +257,14 @@ pub(crate) async fn entries(
     let mut entries = rows
         .into_iter()
         .map(
-            |(version, status, topic, current, registered_at, updated_at)| {
+            |(version, stated, status, topic, current, registered_at, updated_at)| {
+                let version =
+                    Version::parse(&version).map_err(|e| corrupt("version").because(e))?;
+                let decided = decided.get(&version.major);
                 Ok(Entry {
-                    version: Version::parse(&version).map_err(|e| corrupt("version").because(e))?,
+                    stated: Status::parse(&stated).ok_or_else(|| corrupt("stated"))?,
+                    successor: decided.and_then(|decided| decided.successor),
+                    version,
                     status: Status::parse(&status).ok_or_else(|| corrupt("status"))?,
                     topic,
                     current,

@@ -11,3 +11,4 @@ mod listing;
 mod openapi;
 mod refusals;
 mod registration;
+mod switch;

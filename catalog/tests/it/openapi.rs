@@ -5,12 +5,17 @@ use serde_json::{Value, json};
 use crate::harness::{Server, sample};
 
 /// Every route, and a request that a handler of it answers.
-const ROUTES: [(&str, &str, &str); 10] = [
+const ROUTES: [(&str, &str, &str); 11] = [
     ("get", "/", "/"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("get", "/api/v1/domains", "/api/v1/domains"),
     ("get", "/api/v1/domains/{domain}", "/api/v1/domains/loan"),
     ("put", "/api/v1/domains/{domain}", "/api/v1/domains/loan"),
+    (
+        "post",
+        "/api/v1/domains/{domain}/switch",
+        "/api/v1/domains/loan/switch",
+    ),
     ("get", "/api/v1/products", "/api/v1/products"),
     (
         "get",
@@ -55,6 +60,7 @@ async fn every_route_is_described_and_every_description_is_a_route() {
 
     for (method, path, request) in ROUTES {
         let body = match (method, path.contains("domains")) {
+            ("post", _) => json!({"products": {"applications": 1}}),
             ("put", true) => json!({"api_url": "http://127.0.0.1:8100"}),
             ("put", false) => product.body(),
             _ => Value::Null,

@@ -3,7 +3,7 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question. Every option has a default and a variable `MESH_…`.
+//! question, `mesh replay` makes a product anew and switches over to it. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ mod demo;
 mod kafka;
 mod platform;
 mod ports;
+mod replay;
 mod sql;
 mod ui;
 
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
     Sql(sql::SqlArgs),
+    /// Make a product anew by a new version of its handler, and switch over to it
+    Replay(replay::ReplayArgs),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
             Command::Up(args) => platform::up(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
         }
     });
     // Long reads may still sit in blocking threads; nothing they do is worth waiting for.

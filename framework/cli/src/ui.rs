@@ -33,6 +33,11 @@ pub(crate) fn line(text: impl AsRef<str>) {
     let _ = writeln!(out, "{}", text.as_ref());
 }
 
+/// Prints a word beside the answer.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Prints `error` with its mend on its own line, as everything that fails here does.
 pub(crate) fn fail(error: &Error) {
     let mut text = format!("error: {}", error.message());

@@ -1,5 +1,6 @@
 //! The catalog's REST API, as far as a domain needs it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh_core::{Descriptor, Error, ErrorKind, Problem, Result};
@@ -22,6 +23,11 @@ pub(crate) struct CatalogClient {
 #[derive(Debug, Deserialize)]
 struct Found {
     api_url: Option<Url>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Standing {
+    status: String,
 }
 
 impl CatalogClient {
@@ -114,6 +120,41 @@ impl CatalogClient {
         self.send(self.http.put(url).json(&body))
             .await
             .map_err(|error| error.with("topic", descriptor.topic.as_str()))?;
+        Ok(())
+    }
+
+    /// Where the version that stands for a major stands in its life, such as `active`; `None`
+    /// if there is none.
+    pub(crate) async fn major_status(
+        &self,
+        domain: &str,
+        product: &str,
+        major: u64,
+    ) -> Result<Option<String>> {
+        let major = format!("v{major}");
+        let url = self.url(&["products", domain, product, "versions", &major])?;
+        let response = match self.send(self.http.get(url)).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let found: Standing = response.json().await.map_err(|error| {
+            Error::unavailable("the catalog's answer about a product cannot be read")
+                .with("product", format!("{domain}.{product}"))
+                .because(error.without_url())
+        })?;
+        Ok(Some(found.status))
+    }
+
+    /// Puts the named majors into service; the same again changes nothing.
+    pub(crate) async fn switch(
+        &self,
+        domain: &str,
+        products: &BTreeMap<&str, u64>,
+        by: Option<&str>,
+    ) -> Result<()> {
+        let url = self.url(&["domains", domain, "switch"])?;
+        let body = json!({ "products": products, "by": by });
+        self.send(self.http.post(url).json(&body)).await?;
         Ok(())
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Task {
     pub(crate) handler: Arc<dyn RunningHandler>,
     pub(crate) stream: StreamConfig,
     pub(crate) admin: Admin,
+    /// Cancelled when it is to take nothing more in.
+    pub(crate) stop: CancellationToken,
 }
 
 /// A partition that came or went.
@@ -72,12 +74,12 @@ struct Running {
 }
 
 impl Task {
-    /// Consumes until the host takes nothing more in.
+    /// Consumes until it is stopped.
     pub(crate) async fn run(self) {
         let part = format!("handler {}", self.name);
         let mut backoff = Backoff::network();
-        while !self.host.intake.is_cancelled() {
-            let there = persist(&self.host, &part, &self.host.intake, || async {
+        while !self.stop.is_cancelled() {
+            let there = persist(&self.host, &part, &self.stop, || async {
                 // A topic that is not there yet is made by its own domain.
                 self.admin
                     .partitions(self.topic)
@@ -101,7 +103,7 @@ impl Task {
                         "consuming begins anew"
                     );
                     self.host.status.wait(&part, sentence(&error));
-                    if !backoff.wait(&self.host.intake).await {
+                    if !backoff.wait(&self.stop).await {
                         return;
                     }
                 }
@@ -124,7 +126,7 @@ impl Task {
         let ended = loop {
             tokio::select! {
                 biased;
-                () = self.host.intake.cancelled() => break Ok(()),
+                () = self.stop.cancelled() => break Ok(()),
                 Some(change) = changes.recv() => match change {
                     Change::Assigned(partition) => {
                         let worker = self.start(partition, &progress);
@@ -201,7 +203,7 @@ impl Task {
     fn start(&self, partition: i32, progress: &Progress) -> Running {
         let (records, queue) = mpsc::unbounded_channel();
         let queued = Arc::default();
-        let stop = self.host.intake.child_token();
+        let stop = self.stop.child_token();
         let worker = Worker::new(
             self,
             partition,

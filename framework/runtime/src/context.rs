@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use mesh_core::{Record, Result, TraceContext};
+use mesh_core::{Error, Record, Result, TraceContext};
 use tokio::sync::Mutex;
 
 use crate::host::Host;
 use crate::peer::Peer;
+use crate::replay::{Service, Version};
 use crate::state::{StateValue, Stored, from_text};
 use crate::unit::Unit;
 
@@ -20,11 +21,85 @@ pub struct Context {
     host: Arc<Host>,
     unit: Arc<Mutex<Unit>>,
     trace: TraceContext,
+    /// With what the kinds of the documents that are seen begin.
+    kinds: Arc<str>,
+    service: Service,
 }
 
 impl Context {
     pub(crate) fn new(host: Arc<Host>, unit: Arc<Mutex<Unit>>, trace: TraceContext) -> Self {
-        Self { host, unit, trace }
+        Self {
+            host,
+            unit,
+            trace,
+            kinds: Arc::from(""),
+            service: Service::Serving,
+        }
+    }
+
+    /// The same for a handler in one of its versions.
+    pub(crate) fn in_version(&self, version: &Version, service: Service) -> Self {
+        Self {
+            kinds: Arc::from(version.kinds()),
+            service,
+            ..self.clone()
+        }
+    }
+
+    fn kind(&self, kind: &str) -> String {
+        format!("{}{kind}", self.kinds)
+    }
+
+    /// Whether this handler is a replay, and an older version serves this event: what is
+    /// done elsewhere, such as a notification, was done then or is done by that version.
+    pub fn replaying(&self) -> bool {
+        self.service == Service::Replaying
+    }
+
+    /// Whether a newer version of this handler serves this event, and this one only feeds
+    /// those who still read its product.
+    pub fn superseded(&self) -> bool {
+        self.service == Service::Superseded
+    }
+
+    /// Whether this version of the handler is the one that serves this event: of all its
+    /// versions exactly one does, so what is done elsewhere is to be done by that one.
+    /// Always true outside of handlers.
+    pub fn in_service(&self) -> bool {
+        self.service == Service::Serving
+    }
+
+    /// The view of the documents that the domain keeps for no version of a handler, for a
+    /// replay: its own view holds nothing but what it has written itself. They are as they
+    /// are now, and not as they were when the event came first.
+    pub fn unversioned(&self) -> Self {
+        Self {
+            kinds: Arc::from(""),
+            ..self.clone()
+        }
+    }
+
+    /// The view of the documents of the version of `handler` that is in service: those of the
+    /// newest replay that was switched over to, or else the domain's own.
+    ///
+    /// # Errors
+    /// If the domain has no such handler.
+    pub fn serving(&self, handler: &str) -> Result<Self> {
+        let versions = &self.host.replays.versions;
+        let kinds = match versions.serving(handler) {
+            Some(version) => version.kinds(),
+            // A replay that was not switched over to yet is all there is of it.
+            None if versions.replays().any(|is| is.handler == handler) => String::new(),
+            None => {
+                return Err(Error::internal("the domain has no such handler")
+                    .with("handler", handler)
+                    .mend("name one that is declared with `.handler`, `.transform` or `.replay`"));
+            }
+        };
+        Ok(Self {
+            kinds: Arc::from(kinds),
+            ..self.clone()
+        })
     }
 
     /// The domain's name.
@@ -46,7 +121,7 @@ impl Context {
             .unit
             .lock()
             .await
-            .get(&self.host.store, kind, key)
+            .get(&self.host.store, &self.kind(kind), key)
             .await?;
         body.map(|body| from_text(kind, &body)).transpose()
     }
@@ -74,7 +149,7 @@ impl Context {
             .unit
             .lock()
             .await
-            .scan(&self.host.store, kind, key_prefix)
+            .scan(&self.host.store, &self.kind(kind), key_prefix)
             .await?;
         found
             .into_iter()
@@ -103,7 +178,8 @@ impl Context {
     /// # Errors
     /// If the store cannot be read.
     pub async fn count(&self, kind: &str) -> Result<u64> {
-        self.unit.lock().await.count(&self.host.store, kind).await
+        let kind = self.kind(kind);
+        self.unit.lock().await.count(&self.host.store, &kind).await
     }
 
     /// The API of `domain`, asked for `purpose`.

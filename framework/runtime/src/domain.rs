@@ -10,6 +10,7 @@ use mesh_enforcement::{DecisionPoint, PassThrough};
 use crate::api::Api;
 use crate::handler::{AnyHandler, Handler, Typed};
 use crate::keep::{Declared, Writer};
+use crate::replay::{self, Replay, Versions, Way};
 use crate::source::Source;
 
 /// A domain: what [`run`](crate::run) hosts as one process.
@@ -19,6 +20,7 @@ pub struct Domain {
     pub(crate) products: Vec<&'static Descriptor>,
     pub(crate) handlers: Vec<(String, Box<dyn AnyHandler>)>,
     pub(crate) transforms: Vec<(String, Box<dyn AnyHandler>)>,
+    pub(crate) replays: Vec<replay::Declared>,
     pub(crate) keeps: Vec<Declared>,
     pub(crate) sources: Vec<(String, Arc<dyn Source>)>,
     pub(crate) api: Api,
@@ -33,6 +35,7 @@ impl Domain {
             products: Vec::new(),
             handlers: Vec::new(),
             transforms: Vec::new(),
+            replays: Vec::new(),
             keeps: Vec::new(),
             sources: Vec::new(),
             api: Api::default(),
@@ -63,6 +66,26 @@ impl Domain {
     pub fn transform<R: Record, H: Handler<R>>(mut self, name: &str, handler: H) -> Self {
         let handler: Typed<R, H> = Typed::new(handler);
         self.transforms.push((name.to_owned(), Box::new(handler)));
+        self
+    }
+
+    /// Makes the products of the handler `name` anew by a new version of it, beside the old
+    /// one, once an operator starts it. It is a handler with an outbox; the documents that it
+    /// sees are its own, see [`Context::unversioned`](crate::Context::unversioned).
+    ///
+    /// The old version may be removed from the code when it is retired; the new one stays a
+    /// replay, under the same version, for as long as the domain has it.
+    pub fn replay<R: Record>(mut self, name: &str, replay: Replay<R>) -> Self {
+        let declared = replay::Declared::new(name, Way::Outbox, replay);
+        self.replays.push(declared);
+        self
+    }
+
+    /// As [`Domain::replay`], with a Kafka-to-Kafka handler as the new version. The old one
+    /// may be of either kind.
+    pub fn replay_transform<R: Record>(mut self, name: &str, replay: Replay<R>) -> Self {
+        let declared = replay::Declared::new(name, Way::Through, replay);
+        self.replays.push(declared);
         self
     }
 
@@ -100,6 +123,93 @@ impl Domain {
     pub fn decisions(mut self, point: Arc<dyn DecisionPoint>) -> Self {
         self.decisions = point;
         self
+    }
+
+    /// The versions of all handlers. What replays keep is from here on under their own kinds.
+    pub(crate) fn versions(&mut self) -> Versions {
+        let mut versions = Versions::default();
+        for (name, handler) in self.handlers.iter().chain(&self.transforms) {
+            versions.add(name, 1, handler.descriptor().topic.as_str(), Vec::new());
+        }
+        for replay in &self.replays {
+            let reads = replay.handler.descriptor().topic.as_str();
+            versions.add(&replay.name, replay.number, reads, replay.writes.clone());
+        }
+        for kept in &mut self.keeps {
+            let writer = versions.writer(kept.descriptor.topic.as_str());
+            if let Some(version) = writer.and_then(|writer| versions.get(writer)) {
+                kept.kind.insert_str(0, &version.kinds());
+            }
+        }
+        versions
+    }
+
+    /// Checks what is declared of replays.
+    fn check_replays(&self) -> Result<()> {
+        let mut numbers = BTreeMap::new();
+        let mut written = BTreeMap::new();
+        for replay in &self.replays {
+            let refuse = |message: &'static str, mend: &'static str| {
+                Err(Error::invalid(message)
+                    .with("handler", &replay.name)
+                    .with("version", replay.number)
+                    .mend(mend))
+            };
+            check_name(&replay.name).map_err(|(message, mend)| {
+                Error::invalid(message)
+                    .with("handler", &replay.name)
+                    .mend(mend)
+            })?;
+            if replay.number < 2 {
+                return refuse(
+                    "the versions of replays begin with 2",
+                    "version 1 is the handler itself",
+                );
+            }
+            if numbers
+                .insert((replay.name.as_str(), replay.number), ())
+                .is_some()
+            {
+                return refuse(
+                    "a replay is declared twice",
+                    "give each the next version number",
+                );
+            }
+            if replay.writes.is_empty() {
+                return refuse(
+                    "a replay writes nothing",
+                    "name the new major versions that it writes with `.writes::<…>()`",
+                );
+            }
+            let reads = replay.handler.descriptor().topic.as_str();
+            let base = self
+                .handlers
+                .iter()
+                .chain(&self.transforms)
+                .find(|(name, _)| *name == replay.name);
+            if base.is_some_and(|(_, base)| base.descriptor().topic.as_str() != reads) {
+                return refuse(
+                    "a replay reads another topic than its handler",
+                    "give it the same product, or a name of its own",
+                );
+            }
+            for product in &replay.writes {
+                let topic = product.topic.as_str();
+                if !self.products.iter().any(|is| is.topic == product.topic) {
+                    return Err(
+                        Error::invalid("a replay writes a product that is not declared")
+                            .with("topic", topic)
+                            .mend("declare it with `.product::<…>()`"),
+                    );
+                }
+                if written.insert(topic, ()).is_some() {
+                    return Err(Error::invalid("two replays write the same product")
+                        .with("topic", topic)
+                        .mend("give each a major version of its own"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Checks names and ownership before anything is started.
@@ -157,6 +267,7 @@ impl Domain {
                     .mend("give each its own name: it is also the name of what is kept for it"));
             }
         }
+        self.check_replays()?;
         self.api.check()
     }
 }

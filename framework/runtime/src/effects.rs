@@ -131,6 +131,21 @@ impl Effects {
         self.failed = self.failed.take().or(other.failed);
     }
 
+    /// The topics of what is published.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs
+            .iter()
+            .map(|output| output.descriptor.topic.as_str())
+    }
+
+    /// The same with documents whose kinds begin with `kinds`.
+    pub(crate) fn under(mut self, kinds: &str) -> Self {
+        for change in &mut self.documents {
+            change.kind.insert_str(0, kinds);
+        }
+        self
+    }
+
     fn change(&mut self, kind: &str, key: String, body: Option<String>) {
         // SQLite's JSON functions, which write documents in bulk, end a text at a NUL.
         if kind.contains('\0') || key.contains('\0') {

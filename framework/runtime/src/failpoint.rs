@@ -17,6 +17,11 @@
 //! | `transform.committed` | it is committed, its documents are not; topic consumed |
 //! | `rebuild.read` | records of a kept product were read back, not committed; that product's topic |
 //! | `rebuild.committed` | their documents are committed; that product's topic |
+//! | `replay.started` | a replay is noted as started, nothing is done yet; topic consumed |
+//! | `replay.placed` | its group is put to the start, that is not noted yet; topic consumed |
+//! | `replay.decided` | it is decided to switch over, the catalog is not told; topic consumed |
+//! | `replay.switched` | the catalog is told, that is not noted yet; topic consumed |
+//! | `replay.abandoned` | a replay is noted as given up, its topics are there; topic consumed |
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,10 +41,15 @@ pub(crate) enum Point {
     TransformCommitted,
     RebuildRead,
     RebuildCommitted,
+    ReplayStarted,
+    ReplayPlaced,
+    ReplayDecided,
+    ReplaySwitched,
+    ReplayAbandoned,
 }
 
 impl Point {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 16] = [
         Self::HandlerBeforeCommit,
         Self::InboxCommitted,
         Self::OutboxCommitted,
@@ -51,6 +61,11 @@ impl Point {
         Self::TransformCommitted,
         Self::RebuildRead,
         Self::RebuildCommitted,
+        Self::ReplayStarted,
+        Self::ReplayPlaced,
+        Self::ReplayDecided,
+        Self::ReplaySwitched,
+        Self::ReplayAbandoned,
     ];
 
     fn name(self) -> &'static str {
@@ -66,6 +81,11 @@ impl Point {
             Self::TransformCommitted => "transform.committed",
             Self::RebuildRead => "rebuild.read",
             Self::RebuildCommitted => "rebuild.committed",
+            Self::ReplayStarted => "replay.started",
+            Self::ReplayPlaced => "replay.placed",
+            Self::ReplayDecided => "replay.decided",
+            Self::ReplaySwitched => "replay.switched",
+            Self::ReplayAbandoned => "replay.abandoned",
         }
     }
 }

@@ -22,17 +22,20 @@ use crate::handler::AnyHandler;
 use crate::keep::Keeps;
 use crate::metrics::Metrics;
 use crate::peer::Peers;
+use crate::replay::{Handlers, Replays, Runners};
 use crate::setup::{Outputs, persist};
 use crate::source::Source;
 use crate::status::{HandlerStatus, Status, sentence};
 use crate::store::{Commit, Outcome, Store};
-use crate::{consume, health, http, import, rebuild, relay, setup, transform};
+use crate::{health, http, import, rebuild, relay, replay, setup};
 
 /// How long the relay may make no progress at a stop before what is left waits for the
 /// next start.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 const STARTING: &str = "start";
 const STORE: &str = "store";
+/// The part of the outbox that is a replay's, as a divisor.
+const REPLAY_SHARE: u64 = 5;
 
 /// What the parts of a process share.
 pub(crate) struct Host {
@@ -49,6 +52,9 @@ pub(crate) struct Host {
     pub(crate) keeps: Keeps,
     /// The products as registered; set when the platform is ready.
     pub(crate) outputs: OnceLock<Outputs>,
+    pub(crate) replays: Replays,
+    /// The tasks of handlers; set when they begin.
+    pub(crate) runners: OnceLock<Runners>,
     /// Cancelled when no more events, batches and requests are taken in.
     pub(crate) intake: CancellationToken,
     /// Cancelled when the relay is to end as soon as the outbox is empty.
@@ -70,6 +76,24 @@ impl Host {
             Error::unavailable("the domain is starting and cannot publish yet")
                 .mend("see /readyz for what it waits for")
         })
+    }
+
+    /// The tasks of handlers.
+    ///
+    /// # Errors
+    /// Retryable while they have not begun yet.
+    pub(crate) fn runners(&self) -> Result<&Runners> {
+        self.runners.get().ok_or_else(|| {
+            Error::unavailable("the domain is starting and handles nothing yet")
+                .mend("see /readyz for what it waits for")
+        })
+    }
+
+    /// Shows a handler no more that is not run any more.
+    pub(crate) fn forget_handler(&self, name: &str) {
+        self.status.remove_handler(name);
+        // Without a lag so far there is none to forget.
+        self.metrics.lag.remove_label_values(&[name]).ok();
     }
 
     /// Commits, and tells the relay. A commit that has begun is brought to its end even if
@@ -116,7 +140,23 @@ impl Host {
 
     /// Waits until the outbox has room; `false` if the host stops first.
     pub(crate) async fn room(&self) -> bool {
-        while self.store.pending() > self.config.outbox_limit {
+        self.room_below(self.config.outbox_limit).await
+    }
+
+    /// [`Host::room`] for the handler `name`. What makes a product anew leaves most of the
+    /// outbox to those who serve, so that they need not wait behind it.
+    pub(crate) async fn room_for(&self, name: &str) -> bool {
+        let version = self.replays.versions.get(name);
+        let behind = version.is_some_and(|version| version.is_replay() && !version.is_switched());
+        self.room_below(match behind {
+            true => self.config.outbox_limit / REPLAY_SHARE,
+            false => self.config.outbox_limit,
+        })
+        .await
+    }
+
+    async fn room_below(&self, limit: u64) -> bool {
+        while self.store.pending() > limit {
             // A missed note costs one look at the counter.
             let pause = tokio::time::timeout(Duration::from_millis(100), self.relayed.notified());
             tokio::select! {
@@ -158,6 +198,7 @@ pub struct Running {
 struct Parts {
     handlers: Vec<(String, Box<dyn AnyHandler>)>,
     transforms: Vec<(String, Box<dyn AnyHandler>)>,
+    replays: Vec<replay::Declared>,
     sources: Vec<(String, Arc<dyn Source>)>,
 }
 
@@ -168,7 +209,8 @@ impl Running {
     /// With a mend: a domain that is declared wrongly, a data folder or a schema that is in
     /// use or cannot be written, an address that is taken. A platform that is not there is no
     /// error: see `/readyz`.
-    pub async fn start(domain: Domain, config: Config) -> Result<Self> {
+    pub async fn start(mut domain: Domain, config: Config) -> Result<Self> {
+        let versions = domain.versions();
         domain.check()?;
         let failpoint = std::env::var("MESH_FAILPOINT").ok();
         let failpoint = Failpoint::parse(failpoint.as_deref())?;
@@ -206,6 +248,8 @@ impl Running {
             decisions: domain.decisions,
             keeps: Keeps::start(&domain.keeps, &registry)?,
             outputs: OnceLock::new(),
+            replays: Replays::new(versions),
+            runners: OnceLock::new(),
             intake: CancellationToken::new(),
             drain: CancellationToken::new(),
             added: Notify::new(),
@@ -216,9 +260,11 @@ impl Running {
         let parts = Parts {
             handlers: domain.handlers,
             transforms: domain.transforms,
+            replays: domain.replays,
             sources: domain.sources,
         };
         show(&host, &parts, &domain.products).await?;
+        replay::load(&host).await?;
         rebuild::look(&host).await?;
         tracing::info!(
             domain = host.domain,
@@ -350,7 +396,7 @@ async fn drain(host: &Host, mut relay: JoinHandle<()>, deadline: tokio::time::In
 /// Starts relay, handlers and sources.
 async fn begin(
     host: &Arc<Host>,
-    parts: Parts,
+    mut parts: Parts,
     outputs: Outputs,
     stream: &StreamConfig,
     admin: &Admin,
@@ -395,39 +441,23 @@ async fn begin(
         .next()
         .map(|(_, handler)| handler.descriptor().topic.as_str());
     let asked = own.or(read);
-    for (name, handler) in parts.handlers {
-        let topic = handler.descriptor().topic.as_str();
-        match handler.start(registry) {
-            Ok(handler) => {
-                let task = consume::Task {
-                    host: Arc::clone(host),
-                    name,
-                    topic,
-                    handler: handler.into(),
-                    stream: stream.clone(),
-                    admin: admin.clone(),
-                };
-                intake.spawn(task.run());
-            }
-            Err(error) => host.fail(&name, error),
+    let handlers = Handlers {
+        outbox: std::mem::take(&mut parts.handlers),
+        through: std::mem::take(&mut parts.transforms),
+        replays: std::mem::take(&mut parts.replays),
+    };
+    let runners = Runners::new(host, handlers, stream, admin, registry, intake);
+    let begun = match runners {
+        Ok(runners) => {
+            // Set once in the life of a host, which begins once.
+            host.runners.get_or_init(|| runners);
+            replay::go_on(host).await
         }
-    }
-    for (name, handler) in parts.transforms {
-        let topic = handler.descriptor().topic.as_str();
-        match handler.start(registry) {
-            Ok(handler) => {
-                let task = transform::Task {
-                    host: Arc::clone(host),
-                    name,
-                    topic,
-                    handler: handler.into(),
-                    stream: stream.clone(),
-                    admin: admin.clone(),
-                };
-                intake.spawn(task.run());
-            }
-            Err(error) => host.fail(&name, error),
-        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = begun {
+        host.fail("handlers", error);
+        return relay;
     }
     for (name, source) in parts.sources {
         intake.spawn(import::run(Arc::clone(host), name, source));
@@ -439,6 +469,7 @@ async fn begin(
         asked,
     ));
     intake.spawn(health::guard(Arc::clone(host)));
+    intake.spawn(replay::watch(Arc::clone(host)));
     intake.spawn(health::measure(Arc::clone(host), admin.clone()));
     intake.spawn(health::purge(Arc::clone(host)));
     host.status.clear(STARTING);

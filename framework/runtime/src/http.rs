@@ -23,9 +23,9 @@ use tokio::sync::Mutex;
 use crate::api::{AnswerCommit, Api, Endpoint, Request};
 use crate::context::Context;
 use crate::host::Host;
-use crate::rebuild;
 use crate::store::{KeptAnswer, Outcome};
 use crate::unit::{Cause, Unit};
+use crate::{rebuild, replay};
 
 /// How often a POST is run again because others have changed what it read.
 const CONFLICTS: u32 = 20;
@@ -50,7 +50,8 @@ fn router(host: Arc<Host>, api: Api) -> Router {
         .route("/healthz", get(async || text("ok\n")))
         .route("/readyz", get(readyz))
         .route("/status", get(status))
-        .route("/metrics", get(metrics));
+        .route("/metrics", get(metrics))
+        .merge(replay::routes());
     for route in api.routes {
         let filter = match route.method {
             Method::POST => MethodFilter::POST,

@@ -6,7 +6,8 @@
 //! publishes the outbox to Kafka in order, in transactions that carry the outbox's position,
 //! so that nothing is lost and nothing is published twice. A Kafka-to-Kafka handler has no
 //! outbox: it consumes, publishes and commits in one Kafka transaction. What each guarantees
-//! is told in docs/exactly-once.md. The platform may be missing at the start or go away at any time: the host waits, tries again and says so in
+//! is told in docs/exactly-once.md. A new version of a handler is run beside the old one and
+//! put in its place as a [`Replay`]. The platform may be missing at the start or go away at any time: the host waits, tries again and says so in
 //! `/readyz` and `/status`.
 //!
 //! Configured by [`Config`]: defaults, then a TOML file (`MESH_CONFIG`), then environment
@@ -32,6 +33,7 @@ mod partition;
 mod peer;
 mod rebuild;
 mod relay;
+mod replay;
 mod run;
 mod setup;
 mod source;
@@ -51,6 +53,7 @@ pub use effects::Effects;
 pub use handler::Handler;
 pub use host::Running;
 pub use peer::Peer;
+pub use replay::Replay;
 pub use run::run;
 pub use source::{Source, SourceBatch};
 pub use state::{StateValue, Stored};

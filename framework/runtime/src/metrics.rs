@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mesh_core::{Error, Result};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Counters of one process, in a registry of their own so that several hosts can live in
@@ -20,6 +20,11 @@ pub(crate) struct Metrics {
     pub(crate) set_aside: IntCounterVec,
     pub(crate) lag: IntGaugeVec,
     pub(crate) source_position: IntGaugeVec,
+    pub(crate) replay_percent: GaugeVec,
+    pub(crate) replay_remaining: GaugeVec,
+    pub(crate) replay_rate: GaugeVec,
+    pub(crate) replay_position: GaugeVec,
+    pub(crate) replay_end: GaugeVec,
     pub(crate) commits: IntCounter,
     pub(crate) conflicts: IntCounter,
     pub(crate) relayed: IntCounterVec,
@@ -51,6 +56,11 @@ impl Metrics {
         };
         let gauges = |name: &str, help: &str, labels: &[&str]| {
             let made = IntGaugeVec::new(Opts::new(name, help), labels).map_err(wrong)?;
+            registry.register(Box::new(made.clone())).map_err(wrong)?;
+            Ok::<_, Error>(made)
+        };
+        let replay = |name: &str, help: &str, labels: &[&str]| {
+            let made = GaugeVec::new(Opts::new(name, help), labels).map_err(wrong)?;
             registry.register(Box::new(made.clone())).map_err(wrong)?;
             Ok::<_, Error>(made)
         };
@@ -101,6 +111,31 @@ impl Metrics {
                 &["handler"],
             )?,
             source_position: gauges("source_position", "How far a source was read.", &["source"])?,
+            replay_percent: replay(
+                "replay_percent",
+                "Of the records that were there when a replay was started, those it has passed.",
+                &["replay"],
+            )?,
+            replay_remaining: replay(
+                "replay_remaining",
+                "Records up to the end as it is now that a replay has not passed.",
+                &["replay"],
+            )?,
+            replay_rate: replay(
+                "replay_records_per_second",
+                "Records that a replay passes in a second.",
+                &["replay"],
+            )?,
+            replay_position: replay(
+                "replay_position",
+                "The next offset of a replay.",
+                &["replay", "partition"],
+            )?,
+            replay_end: replay(
+                "replay_end",
+                "The end of a partition that a replay reads.",
+                &["replay", "partition"],
+            )?,
             commits: counter("commits_total", "Local transactions committed.")?,
             conflicts: counter(
                 "commit_conflicts_total",

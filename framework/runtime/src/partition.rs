@@ -100,7 +100,11 @@ impl Worker {
             // What the store has handled before this life comes again when the group's
             // offset is behind.
             batch.retain(|record| record.offset >= self.next);
-            if !self.host.room().await {
+            let room = tokio::select! {
+                () = self.stop.cancelled() => false,
+                room = self.host.room_for(&self.name) => room,
+            };
+            if !room {
                 return;
             }
             self.work(&batch).await;

@@ -57,13 +57,21 @@ pub(crate) async fn rebuild(host: &Host, stream: &StreamConfig, admin: &Admin) -
     Ok(())
 }
 
-/// Brings the documents that follow a topic to its end. What this process has left open
-/// there must have been ended before.
+/// Brings the documents that follow a topic which `handler` may write to its end. What this
+/// process has left open there must have been ended before. Topics of replays have one
+/// writer each, whose documents nobody else may touch meanwhile.
 ///
 /// # Errors
 /// As [`rebuild`].
-pub(crate) async fn follow(host: &Host, stream: &StreamConfig, admin: &Admin) -> Result<()> {
-    for kept in host.keeps.all().filter(|kept| kept.writer == Writer::Topic) {
+pub(crate) async fn follow(
+    host: &Host,
+    stream: &StreamConfig,
+    admin: &Admin,
+    handler: &str,
+) -> Result<()> {
+    let followed = host.keeps.all().filter(|kept| kept.writer == Writer::Topic);
+    let versions = &host.replays.versions;
+    for kept in followed.filter(|kept| versions.may_write(handler, kept.topic)) {
         for partition in 0..kept.partitions {
             let from = position(host, DONE, kept, partition).await?.unwrap_or(0);
             read(host, stream, admin, kept, partition, from, DONE).await?;

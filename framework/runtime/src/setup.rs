@@ -148,6 +148,34 @@ fn is_final(error: &Error) -> bool {
         )
 }
 
+/// Makes sure that a product which a replay writes does not come into service when it is
+/// registered: it is a draft, or its version was put into service before.
+async fn is_draft(host: &Host, product: &Descriptor) -> Result<()> {
+    let contract = &product.contract;
+    let Some(replay) = host.replays.versions.writer(product.topic.as_str()) else {
+        return Ok(());
+    };
+    if matches!(contract.status.as_str(), "draft" | "proposed") {
+        return Ok(());
+    }
+    let major = contract.version.major;
+    let status = host
+        .catalog
+        .major_status(&contract.domain, &contract.product, major)
+        .await?;
+    match status.as_deref() {
+        Some("active" | "deprecated" | "retired") => Ok(()),
+        _ => Err(Error::new(
+            ErrorKind::FailedPrecondition,
+            "a product that a replay is to fill would be in service at once",
+        )
+        .with("topic", product.topic.as_str())
+        .with("replay", replay)
+        .with("status", &contract.status)
+        .mend("write `status: draft` in its contract; switching over puts it into service")),
+    }
+}
+
 /// Makes the topics, registers schemas and products, and says where the API is.
 /// `None` if the host stops before that is done.
 pub(crate) async fn prepare(
@@ -161,6 +189,10 @@ pub(crate) async fn prepare(
     let mut registered = HashMap::new();
     for product in products {
         let topic = product.topic.as_str();
+        let draft = persist(host, "catalog", stop, || is_draft(host, product));
+        if draft.await?.is_none() {
+            return Ok(None);
+        }
         let spec = TopicSpec::from(*product);
         let ensured = persist(host, "kafka", stop, || admin.ensure_topic(&spec)).await?;
         let ids = match ensured {

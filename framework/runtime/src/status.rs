@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use mesh_core::Error;
 use serde::Serialize;
 
+use crate::replay::ReplayStatus;
 use crate::store::{HandlerTotals, SourcePosition};
 
 /// The state of the parts of a process, as they report it.
@@ -21,6 +22,7 @@ struct Inner {
     handlers: BTreeMap<String, HandlerStatus>,
     sources: BTreeMap<String, SourceStatus>,
     published: BTreeMap<String, u64>,
+    replays: BTreeMap<String, ReplayStatus>,
 }
 
 /// How a handler is doing.
@@ -64,6 +66,8 @@ pub(crate) struct Report {
     pub(crate) products: Vec<ProductStatus>,
     pub(crate) handlers: Vec<HandlerStatus>,
     pub(crate) sources: Vec<SourceStatus>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replays: Vec<ReplayStatus>,
     pub(crate) outbox_pending: u64,
 }
 
@@ -107,6 +111,16 @@ impl Status {
 
     pub(crate) fn add_handler(&self, status: HandlerStatus) {
         self.lock().handlers.insert(status.name.clone(), status);
+    }
+
+    /// Shows a handler no more.
+    pub(crate) fn remove_handler(&self, name: &str) {
+        self.lock().handlers.remove(name);
+    }
+
+    /// Shows how a replay is doing.
+    pub(crate) fn replay(&self, status: ReplayStatus) {
+        self.lock().replays.insert(status.name.clone(), status);
     }
 
     /// Changes what is shown of a handler.
@@ -168,6 +182,7 @@ impl Status {
                 .collect(),
             handlers: inner.handlers.values().cloned().collect(),
             sources: inner.sources.values().cloned().collect(),
+            replays: inner.replays.values().cloned().collect(),
             outbox_pending,
         }
     }

@@ -265,7 +265,11 @@ impl Admin {
         .await
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(crate) fn config(&self) -> &StreamConfig {
+        &self.inner.config
+    }
+
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         what: &'static str,
         ask: impl Fn(&BaseConsumer<Context>) -> Result<T, KafkaError> + Send + 'static,

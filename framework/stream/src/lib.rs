@@ -44,6 +44,7 @@ mod fault;
 mod frame;
 mod headers;
 mod partition;
+mod place;
 mod producer;
 mod registry;
 mod shape;

@@ -256,9 +256,9 @@ impl TransactionalProducer {
 
 /// The committed offsets of a group that this client is no member of.
 pub struct GroupOffsets {
-    client: Arc<BaseConsumer<Context>>,
-    group: String,
-    bootstrap: String,
+    pub(crate) client: Arc<BaseConsumer<Context>>,
+    pub(crate) group: String,
+    pub(crate) bootstrap: String,
 }
 
 impl fmt::Debug for GroupOffsets {

@@ -43,6 +43,8 @@ impl fmt::Display for Resource {
 pub enum Action {
     /// Read its rows.
     Read,
+    /// Make it anew, and put what was made into service.
+    Operate,
 }
 
 impl Action {
@@ -50,6 +52,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Operate => "operate",
         }
     }
 }

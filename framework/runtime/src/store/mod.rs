@@ -11,6 +11,7 @@ mod documents;
 mod intake;
 mod outbox;
 mod postgres;
+mod replay;
 mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -27,6 +28,7 @@ pub(crate) use self::commit::{Commit, KeptAnswer, Outcome};
 pub(crate) use self::documents::ScanMark;
 pub(crate) use self::intake::{HandlerTotals, Position, SetAside, SourcePosition};
 pub(crate) use self::outbox::{Noted, OutboxRow};
+pub(crate) use self::replay::{Phase, Remains, ReplayPartition, ReplayRow};
 use crate::config::Config;
 
 #[derive(Debug)]

@@ -35,7 +35,7 @@ impl Task {
             };
             let received = tokio::select! {
                 biased;
-                () = self.host.intake.cancelled() => return Ok(None),
+                () = self.stop.cancelled() => return Ok(None),
                 () = full => break,
                 _ = tick.tick(), if batch.is_empty() => {
                     self.pass_marks(life);
@@ -120,7 +120,7 @@ impl Task {
                 return Err(renew(cut(&self.name, self.topic, *partition, next, end)));
             }
         }
-        rebuild::follow(&self.host, &self.stream, &self.admin)
+        rebuild::follow(&self.host, &self.stream, &self.admin, &self.name)
             .await
             .map_err(renew)?;
         life.ready.extend(new);

@@ -43,7 +43,7 @@ impl Task {
         let mut attempts: HashMap<(i32, i64), u32> = HashMap::new();
         let mut backoff = Backoff::network();
         let begun = tokio::time::Instant::now();
-        while !batch.is_empty() && !self.host.intake.is_cancelled() {
+        while !batch.is_empty() && !self.stop.is_cancelled() {
             let mut handled = self.handle_all(batch).await.map_err(renew)?;
             let failures = std::mem::take(&mut handled.failures);
             let mut waits = false;
@@ -72,7 +72,7 @@ impl Task {
                     "an event waits for too long to be handled",
                 )));
             }
-            backoff.wait(&self.host.intake).await;
+            backoff.wait(&self.stop).await;
         }
         Ok(())
     }

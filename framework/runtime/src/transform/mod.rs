@@ -22,6 +22,7 @@ use mesh_stream::{
     TransactionalProducer,
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::handler::RunningHandler;
@@ -38,6 +39,8 @@ pub(crate) struct Task {
     pub(crate) handler: Arc<dyn RunningHandler>,
     pub(crate) stream: StreamConfig,
     pub(crate) admin: Admin,
+    /// Cancelled when it is to take nothing more in.
+    pub(crate) stop: CancellationToken,
 }
 
 enum Change {
@@ -78,12 +81,12 @@ struct Life {
 }
 
 impl Task {
-    /// Handles until the host takes nothing more in.
+    /// Handles until it is stopped.
     pub(crate) async fn run(self) {
         let part = format!("handler {}", self.name);
         let mut backoff = Backoff::network();
-        while !self.host.intake.is_cancelled() {
-            let began = persist(&self.host, &part, &self.host.intake, || self.begin());
+        while !self.stop.is_cancelled() {
+            let began = persist(&self.host, &part, &self.stop, || self.begin());
             let mut life = match began.await {
                 Ok(Some(life)) => life,
                 Ok(None) => return,
@@ -113,7 +116,7 @@ impl Task {
                 "a Kafka-to-Kafka handler begins anew"
             );
             self.host.status.wait(&part, sentence(&failed.error));
-            if !backoff.wait(&self.host.intake).await {
+            if !backoff.wait(&self.stop).await {
                 return;
             }
         }
@@ -135,7 +138,7 @@ impl Task {
         stream.client_id = format!("{}-{}", stream.client_id, self.name);
         let producer = TransactionalProducer::init(&stream, &id).await?;
         // With that the last life's transaction has ended, so its documents can be read.
-        rebuild::follow(&self.host, &self.stream, &self.admin).await?;
+        rebuild::follow(&self.host, &self.stream, &self.admin, &self.name).await?;
         let (changed, changes) = mpsc::unbounded_channel();
         let listener = Arc::new(Listener(changed));
         stream.overrides.remove("isolation.level");

@@ -39,7 +39,7 @@ impl Task {
                         "a transaction failed and is made again"
                     );
                     insist(&self.host, &part, || life.producer.abort()).await?;
-                    if !backoff.wait(&self.host.intake).await {
+                    if !backoff.wait(&self.stop).await {
                         return Ok(());
                     }
                 }

@@ -7,10 +7,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::platform::{Client, Platform, config};
-use super::{shop, store, transform};
+use super::{replay, shop, store, transform};
 
 /// Before the number of orders: the domain with the Kafka-to-Kafka handler.
 const TRANSFORM: &str = "transform ";
+/// Before the way of the handlers and the number of orders: the domain with a replay.
+const REPLAY: &str = "replay ";
 const FLAG: &str = "MESH_RUNTIME_TEST_CHILD";
 
 /// Not a test of its own: what [`spawn`] runs.
@@ -29,9 +31,13 @@ async fn process() {
         panic!("wrong arguments");
     };
     let config = config(dir.as_ref(), "shop", bootstrap, registry_url, catalog_url);
-    let domain = match orders.strip_prefix(TRANSFORM) {
-        Some(orders) => transform::domain(orders.parse().unwrap()),
-        None => shop::domain(orders.parse().unwrap(), 100),
+    let domain = match (orders.strip_prefix(TRANSFORM), orders.strip_prefix(REPLAY)) {
+        (Some(orders), _) => transform::domain(orders.parse().unwrap()),
+        (_, Some(rest)) => match rest.split_once(' ').unwrap() {
+            ("outbox", orders) => replay::outbox(orders.parse().unwrap()),
+            (_, orders) => replay::through(orders.parse().unwrap()),
+        },
+        _ => shop::domain(orders.parse().unwrap(), 100),
     };
     let running = Running::start(domain, config).await.unwrap();
     println!("\nLISTENS {}", running.address());
@@ -51,6 +57,15 @@ pub(crate) async fn spawn(platform: &Platform, orders: u64, failpoint: &str) -> 
 
 pub(crate) async fn spawn_transform(platform: &Platform, orders: u64, failpoint: &str) -> Process {
     start(platform, &format!("{TRANSFORM}{orders}"), failpoint).await
+}
+
+pub(crate) async fn spawn_replay(
+    platform: &Platform,
+    way: &str,
+    orders: u64,
+    failpoint: &str,
+) -> Process {
+    start(platform, &format!("{REPLAY}{way} {orders}"), failpoint).await
 }
 
 async fn start(platform: &Platform, orders: &str, failpoint: &str) -> Process {

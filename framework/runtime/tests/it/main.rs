@@ -14,6 +14,7 @@ mod peers;
 mod platform;
 mod postgres;
 mod relay;
+mod replay;
 mod shop;
 mod state;
 mod store;

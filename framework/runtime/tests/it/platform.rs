@@ -103,11 +103,23 @@ impl Platform {
     async fn clear(&self) {
         let admin = self.admin();
         let options = AdminOptions::new();
-        let topics = ["shop.orders.v1", "shop.payouts.v1", "shop.totals.v1"];
+        let topics = [
+            "shop.orders.v1",
+            "shop.payouts.v1",
+            "shop.totals.v1",
+            "shop.payouts.v2",
+            "shop.totals.v2",
+        ];
         admin.delete_topics(&topics, &options).await.unwrap();
         admin
             .delete_groups(
-                &["shop.pay", "shop.tally", "shop.through", "shop.add_up"],
+                &[
+                    "shop.pay",
+                    "shop.pay_v2",
+                    "shop.tally",
+                    "shop.through",
+                    "shop.add_up",
+                ],
                 &options,
             )
             .await
