@@ -3,18 +3,21 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question. Every option has a default and a variable `MESH_…`.
+//! question; `mesh users` and `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod acls;
+mod broker_options;
 mod demo;
 mod kafka;
 mod platform;
 mod ports;
 mod sql;
 mod ui;
+mod users;
 
 #[derive(Parser)]
 #[command(
@@ -36,6 +39,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
     Sql(sql::SqlArgs),
+    /// The users who may log in to the embedded broker
+    Users(users::UsersArgs),
+    /// Let a domain or the platform do its work on a Kafka with access control
+    Acls(acls::AclsArgs),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +64,8 @@ fn main() -> ExitCode {
             Command::Up(args) => platform::up(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
+            Command::Users(args) => users::run(&args),
+            Command::Acls(args) => acls::run(args).await,
         }
     });
     // Long reads may still sit in blocking threads; nothing they do is worth waiting for.

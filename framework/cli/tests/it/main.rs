@@ -9,4 +9,7 @@
 mod demo;
 mod errors;
 mod harness;
+mod kafka;
 mod kill;
+mod plan;
+mod receipts;
