@@ -10,7 +10,7 @@ import argparse
 from collections import Counter, defaultdict
 from decimal import Decimal
 
-from mesh_reader import Mesh
+from mesh_reader import Mesh, login
 
 STEPS = ["INITIATED", "BALANCE_VERIFIED", "COMPLETED"]
 
@@ -30,13 +30,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("bootstrap", "registry"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--login", help="a file with the table [kafka]")
     parser.add_argument("--applications", type=int)
     parser.add_argument("--imported", type=int, help="transactions read from files")
     parser.add_argument("--profiles", type=int)
     parser.add_argument("--accounts", type=int)
     parser.add_argument("--receipts", action="store_true", help="those of the kill test's own domain")
     args = parser.parse_args()
-    mesh = Mesh(args.bootstrap, args.registry)
+    mesh = Mesh(args.bootstrap, args.registry, args.login and login(args.login))
 
     applications = mesh.log("loan.applications.v1")
     decisions = mesh.log("loan.decisions.v1")

@@ -25,10 +25,24 @@ pub(crate) fn workspace() -> PathBuf {
 pub(crate) fn mesh() -> Command {
     let mut command = Command::new(programs().join("mesh"));
     command.current_dir(workspace()).stdin(Stdio::null());
-    for name in ["MESH_DATA_DIR", "MESH_FAILPOINT", "RUST_LOG"] {
+    for name in ["MESH_DATA_DIR", "MESH_CONFIG", "MESH_FAILPOINT", "RUST_LOG"] {
         command.env_remove(name);
     }
     command
+}
+
+/// What `mesh` answers when it is given `input`.
+pub(crate) fn mesh_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut child = mesh()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that asks for nothing may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 /// The folder of `mesh` and of the domains' programs: cargo's, or the copy of them that
@@ -114,6 +128,14 @@ impl Demo {
         let mut demo = Self::prepare();
         demo.run(kafka.as_ref(), &arguments);
         demo.own = kafka;
+        demo
+    }
+
+    /// Starts one on the embedded broker.
+    pub(crate) fn start_embedded(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        let mut demo = Self::prepare();
+        demo.run(None, &arguments);
         demo
     }
 
