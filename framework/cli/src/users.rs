@@ -2,7 +2,8 @@
 //! from standard input, never arguments, which everybody on the machine can see.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mesh_core::{Error, ErrorKind, Result};
@@ -69,6 +70,7 @@ pub(crate) fn run(args: &UsersArgs) -> Result<()> {
             }
             let password = password(name)?;
             mesh_broker::set_password(&file, name, &password)?;
+            give_to_owner(&file)?;
             ui::line(format!("{name} can log in"));
         }
         Action::List => {
@@ -83,10 +85,29 @@ pub(crate) fn run(args: &UsersArgs) -> Result<()> {
                     .with("file", file.display())
                     .mend("see `mesh users list`"));
             }
+            give_to_owner(&file)?;
             ui::line(format!("{name} can no longer log in"));
         }
     }
     Ok(())
+}
+
+/// Gives a file that root has written to the owner of its folder, who is to read it: the
+/// platform runs as another user.
+fn give_to_owner(file: &Path) -> Result<()> {
+    // SAFETY: takes nothing and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return Ok(());
+    }
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    std::fs::metadata(folder.unwrap_or(Path::new(".")))
+        .and_then(|owner| std::os::unix::fs::chown(file, Some(owner.uid()), Some(owner.gid())))
+        .map_err(|error| {
+            Error::internal("the file of users cannot be given to the owner of its folder")
+                .with("file", file.display())
+                .with("cause", error)
+                .mend("give it to the user that the platform runs as: chown")
+        })
 }
 
 /// Asks at a terminal, without an echo and twice; elsewhere the first line of standard input.
