@@ -10,11 +10,21 @@ use mesh_core::{Error, Result};
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct ClusterArgs {
     /// Run on this Kafka cluster (host:port, commas between) instead of the embedded broker
-    #[arg(long = "kafka", env = "MESH_KAFKA", value_name = "BOOTSTRAP")]
+    #[arg(
+        long = "kafka",
+        env = "MESH_KAFKA",
+        value_name = "BOOTSTRAP",
+        global = true
+    )]
     pub(crate) bootstrap: Option<String>,
     /// TOML file whose table [kafka] holds settings of librdkafka, such as those for TLS and
     /// SASL; the SQL engine and the domains of a demo use them
-    #[arg(long = "kafka-config", env = "MESH_KAFKA_CONFIG", value_name = "FILE")]
+    #[arg(
+        long = "kafka-config",
+        env = "MESH_KAFKA_CONFIG",
+        value_name = "FILE",
+        global = true
+    )]
     pub(crate) config: Option<PathBuf>,
 }
 

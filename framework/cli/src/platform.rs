@@ -31,7 +31,12 @@ pub(crate) struct UpArgs {
     pub(crate) cluster: ClusterArgs,
     /// TOML file of the platform: [broker] with the options of listeners, TLS, logins and
     /// access control, and [kafka] with settings of librdkafka for the platform's own clients
-    #[arg(long, env = "MESH_CONFIG", value_name = "FILE")]
+    #[arg(
+        id = "platform_config",
+        long = "config",
+        env = "MESH_CONFIG",
+        value_name = "FILE"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// When acknowledged records are forced to the disk: `always` (before the
     /// acknowledgement), `os` (when the system likes), or a number of milliseconds

@@ -1,7 +1,6 @@
 //! A demo with logins and access control: a user for every process, made with passwords of
 //! chance, and rules that let each do its own work alone.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +20,8 @@ const PLATFORM: &str = "platform";
 /// The users of a demo.
 pub(crate) struct Logins {
     folder: PathBuf,
-    passwords: BTreeMap<String, String>,
+    /// The login of the platform, as its own clients read it.
+    platform: String,
     acls: Vec<Acl>,
 }
 
@@ -31,7 +31,7 @@ impl Logins {
         let folder = folder.data("logins")?;
         let mut logins = Self {
             folder,
-            passwords: BTreeMap::new(),
+            platform: String::new(),
             acls: acls::platform(PLATFORM),
         };
         let users = logins.users_file();
@@ -39,11 +39,11 @@ impl Logins {
         let domains = found.iter().map(|domain| domain.name.as_str());
         for name in [ADMIN, PLATFORM].into_iter().chain(domains) {
             let file = logins.kafka_config(name);
-            let password = match known
-                .contains_key(name)
-                .then(|| password_in(&file))
-                .flatten()
-            {
+            let password = match known.contains_key(name) {
+                true => password_in(&file),
+                false => None,
+            };
+            let password = match password {
                 Some(password) => password,
                 None => {
                     let password = format!("{:032x}", rand::rng().random::<u128>());
@@ -52,7 +52,9 @@ impl Logins {
                     password
                 }
             };
-            logins.passwords.insert(name.to_owned(), password);
+            if name == PLATFORM {
+                logins.platform = client(name, &password);
+            }
         }
         for domain in found {
             let acls = acls::Domain::read(&domain.folder)?.acls(&domain.name);
@@ -78,7 +80,6 @@ impl Logins {
     /// Writes the platform's file, with the broker at `address`.
     pub(crate) fn platform_config(&self, address: &str) -> Result<PathBuf> {
         let file = self.folder.join("mesh.toml");
-        let password = &self.passwords[PLATFORM];
         let text = format!(
             "[broker]
 listeners = [\"SASL_PLAINTEXT://{address}\"]
@@ -87,7 +88,7 @@ authorizer = true
 super_users = [\"User:{ADMIN}\"]
 
 {}",
-            client(PLATFORM, password)
+            self.platform
         );
         write_secret(&file, &text)?;
         Ok(file)

@@ -95,18 +95,30 @@ impl Kafka {
     }
 }
 
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        // A panic here would hide the one that brought us here.
+impl Kafka {
+    /// Stops it; its folder stays for a look, if that is wanted or it did not stop.
+    fn end(&mut self, keep: bool) {
         let stopped = self.cluster("stop", &[]);
         let clean = stopped.is_ok_and(|output| output.status.success());
         if let Some(folder) = self.folder.take()
-            && (std::thread::panicking() || !clean)
+            && (keep || !clean)
         {
-            eprintln!(
-                "Kafka (stopped: {clean}) is kept in {}",
-                folder.keep().display()
-            );
+            let place = folder.keep();
+            eprintln!("Kafka (stopped: {clean}) is kept in {}", place.display());
+        }
+    }
+
+    /// Stops it and keeps its folder.
+    pub(crate) fn keep(mut self) {
+        self.end(true);
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // A panic here would hide the one that brought us here.
+        if self.folder.is_some() {
+            self.end(std::thread::panicking());
         }
     }
 }

@@ -83,7 +83,9 @@ fn killed_in_rounds() {
                 eprintln!("round {}: FAILED after {seconds} s", seed - first);
                 failed.push(seed);
                 // What a failed round has left there is not to fail others.
-                kafka = None;
+                if let Some(kafka) = kafka.take() {
+                    kafka.keep();
+                }
             }
         }
     }
