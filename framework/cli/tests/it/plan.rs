@@ -110,7 +110,7 @@ impl Plan {
         let mut plan = Self::default();
         if seed.is_multiple_of(2) {
             for _ in 0..rng.random_range(1..=4) {
-                plan.kill(&mut rng, apache);
+                plan.kill(&mut rng, apache, "");
             }
             return plan;
         }
@@ -129,16 +129,18 @@ impl Plan {
             plan.failpoints.push((place.domain, place.at(1)));
         }
         if rng.random_bool(0.3) {
-            plan.kill(&mut rng, apache);
+            // Not of the same domain: that would take the life in which it is to die.
+            plan.kill(&mut rng, apache, place.domain);
         }
         plan
     }
 
-    fn kill(&mut self, rng: &mut ChaCha12Rng, apache: bool) {
+    fn kill(&mut self, rng: &mut ChaCha12Rng, apache: bool, except: &str) {
         let mut names = ["platform", "customer", "transaction", "loan", "receipts"].to_vec();
         if apache {
             names.push("kafka");
         }
+        names.retain(|name| *name != except);
         self.kills.push(Kill {
             // Often close upon the one before, and over the whole of a flow.
             after_ms: rng.random_range(0..[300, 3_000][rng.random_range(0..2)]),
