@@ -144,7 +144,7 @@ pub use metrics::MetricsSnapshot;
 pub use report::{Finding, FindingKind, RecoveryReport};
 pub use security::{
     AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, SecurityConfig, TlsConfig,
-    set_password,
+    remove_user, set_password, user_names,
 };
 #[doc(hidden)]
 pub use surroundings::Surroundings;

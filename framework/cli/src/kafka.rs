@@ -10,11 +10,21 @@ use mesh_core::{Error, Result};
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct ClusterArgs {
     /// Run on this Kafka cluster (host:port, commas between) instead of the embedded broker
-    #[arg(long = "kafka", env = "MESH_KAFKA", value_name = "BOOTSTRAP")]
+    #[arg(
+        long = "kafka",
+        env = "MESH_KAFKA",
+        value_name = "BOOTSTRAP",
+        global = true
+    )]
     pub(crate) bootstrap: Option<String>,
     /// TOML file whose table [kafka] holds settings of librdkafka, such as those for TLS and
     /// SASL; the SQL engine and the domains of a demo use them
-    #[arg(long = "kafka-config", env = "MESH_KAFKA_CONFIG", value_name = "FILE")]
+    #[arg(
+        long = "kafka-config",
+        env = "MESH_KAFKA_CONFIG",
+        value_name = "FILE",
+        global = true
+    )]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -46,7 +56,8 @@ impl ClusterArgs {
     }
 }
 
-fn settings(file: &Path) -> Result<BTreeMap<String, String>> {
+/// The table `[kafka]` of a file.
+pub(crate) fn settings(file: &Path) -> Result<BTreeMap<String, String>> {
     let refuse = |message: &str, mend: &'static str| {
         Error::invalid(message.to_owned())
             .with("file", file.display())
@@ -63,13 +74,20 @@ fn settings(file: &Path) -> Result<BTreeMap<String, String>> {
         // The text itself may hold a password.
         refuse("the file of Kafka's settings is not TOML", "mend it").with("cause", error.message())
     })?;
+    scalars(file, table.get("kafka"))
+}
+
+/// The settings that `[kafka]` holds in a file, as text.
+pub(crate) fn scalars(
+    file: &Path,
+    table: Option<&toml::Value>,
+) -> Result<BTreeMap<String, String>> {
     let wrong = || {
-        refuse(
-            "the table [kafka] does not hold settings of librdkafka",
-            "write lines like `\"security.protocol\" = \"SASL_SSL\"` under [kafka]",
-        )
+        Error::invalid("the table [kafka] does not hold settings of librdkafka")
+            .with("file", file.display())
+            .mend("write lines like `\"security.protocol\" = \"SASL_SSL\"` under [kafka]")
     };
-    let settings = table.get("kafka").and_then(toml::Value::as_table);
+    let settings = table.and_then(toml::Value::as_table);
     settings
         .ok_or_else(wrong)?
         .iter()

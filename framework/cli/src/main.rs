@@ -3,12 +3,15 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh replay` makes a product anew and switches over to it. Every option has a default and a variable `MESH_…`.
+//! question, `mesh replay` makes a product anew and switches over to it; `mesh users` and
+//! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod acls;
+mod broker_options;
 mod demo;
 mod kafka;
 mod platform;
@@ -16,6 +19,7 @@ mod ports;
 mod replay;
 mod sql;
 mod ui;
+mod users;
 
 #[derive(Parser)]
 #[command(
@@ -39,6 +43,10 @@ enum Command {
     Sql(sql::SqlArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
+    /// The users who may log in to the embedded broker
+    Users(users::UsersArgs),
+    /// Let a domain or the platform do its work on a Kafka with access control
+    Acls(acls::AclsArgs),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +69,8 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Users(args) => users::run(&args),
+            Command::Acls(args) => acls::run(args).await,
         }
     });
     // Long reads may still sit in blocking threads; nothing they do is worth waiting for.

@@ -1,5 +1,6 @@
 //! `mesh up`: broker, registry, catalog and SQL in one process.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -14,6 +15,7 @@ use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::broker_options::{BrokerOptions, PlatformFile, own_settings};
 use crate::kafka::ClusterArgs;
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::ui;
@@ -27,6 +29,15 @@ pub(crate) struct UpArgs {
     pub(crate) ports: PlatformPorts,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+    /// TOML file of the platform: [broker] with the options of listeners, TLS, logins and
+    /// access control, and [kafka] with settings of librdkafka for the platform's own clients
+    #[arg(
+        id = "platform_config",
+        long = "config",
+        env = "MESH_CONFIG",
+        value_name = "FILE"
+    )]
+    pub(crate) config: Option<PathBuf>,
     /// When acknowledged records are forced to the disk: `always` (before the
     /// acknowledgement), `os` (when the system likes), or a number of milliseconds
     #[arg(long, env = "MESH_FLUSH", default_value = "1000", value_parser = flush_policy)]
@@ -34,6 +45,8 @@ pub(crate) struct UpArgs {
     /// Memory that all SQL queries together may use, in MiB
     #[arg(long, env = "MESH_SQL_MEMORY_MIB", default_value_t = 512)]
     pub(crate) sql_memory_mib: usize,
+    #[command(flatten, next_help_heading = "Security of the embedded broker")]
+    pub(crate) broker: BrokerOptions,
 }
 
 fn flush_policy(text: &str) -> std::result::Result<FlushPolicy, String> {
@@ -115,15 +128,9 @@ impl Platform {
         let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
         let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
 
-        let broker = match args.cluster.bootstrap()? {
-            Some(_) => None,
-            None => Some(start_broker(args).await?),
-        };
+        let (broker, kafka, settings) = start_kafka(args).await?;
         let addresses = PlatformAddresses {
-            kafka: match (&broker, args.cluster.bootstrap()?) {
-                (Some(broker), _) => broker.bootstrap(),
-                (None, cluster) => cluster.unwrap_or_default(),
-            },
+            kafka,
             broker_port: broker.as_ref().map(|broker| broker.local_addr().port()),
             registry: local(&registry_listener)?,
             http: local(&http_listener)?,
@@ -140,7 +147,7 @@ impl Platform {
             addresses.registry_url(),
             "mesh-sql",
         );
-        stream.overrides = args.cluster.settings()?;
+        stream.overrides = settings;
         let mut query = QueryConfig::new(stream, addresses.http_url());
         query.memory_bytes = args.sql_memory_mib << 20;
         let engine = Engine::new(query)?;
@@ -193,20 +200,50 @@ impl Platform {
     }
 }
 
-async fn start_broker(args: &UpArgs) -> Result<Broker> {
-    // The broker's own error does not know our options.
-    drop(claim(
-        args.ports.host,
-        args.ports.kafka_port,
-        "kafka",
-        "--kafka-port",
-    )?);
+/// The embedded broker unless there is a cluster, the bootstrap addresses for our own
+/// clients, and their settings.
+async fn start_kafka(args: &UpArgs) -> Result<(Option<Broker>, String, BTreeMap<String, String>)> {
+    let file = match &args.config {
+        Some(file) => PlatformFile::read(file)?,
+        None => PlatformFile::default(),
+    };
+    let mut settings = args.cluster.settings()?;
+    if args.cluster.config.is_none() {
+        settings = file.kafka;
+    }
+    let options = args.broker.clone().over(file.broker);
+    if let Some(cluster) = args.cluster.bootstrap()? {
+        if !options.is_empty() {
+            return Err(
+                Error::invalid("there is no embedded broker to protect with --kafka")
+                    .mend("protect the cluster itself, and leave the options of the broker out"),
+            );
+        }
+        return Ok((None, cluster, settings));
+    }
     let mut config = BrokerConfig::new(
         args.data_dir.join("kafka"),
         (args.ports.host, args.ports.kafka_port).into(),
     );
     config.flush = args.flush;
-    Broker::start(config).await
+    options.apply(&mut config)?;
+    let own = options.own_listener()?;
+    if let Some(listener) = &own {
+        settings = own_settings(listener, settings)?;
+    } else {
+        // The broker's own error does not know our options.
+        drop(claim(
+            args.ports.host,
+            args.ports.kafka_port,
+            "kafka",
+            "--kafka-port",
+        )?);
+    }
+    let broker = Broker::start(config).await?;
+    let bootstrap = own
+        .and_then(|listener| broker.bootstrap_of(&listener.name))
+        .unwrap_or_else(|| broker.bootstrap());
+    Ok((Some(broker), bootstrap, settings))
 }
 
 fn local(listener: &TcpListener) -> Result<std::net::SocketAddr> {

@@ -27,67 +27,50 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mesh_core::{Error, Result};
 
-/// A point of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Point {
-    HandlerBeforeCommit,
-    InboxCommitted,
-    OutboxCommitted,
-    RelayBegun,
-    RelaySent,
-    RelayBeforeCommit,
-    RelayCommitted,
-    TransformBeforeCommit,
-    TransformCommitted,
-    RebuildRead,
-    RebuildCommitted,
-    ReplayStarted,
-    ReplayPlaced,
-    ReplayDecided,
-    ReplaySwitched,
-    ReplayAbandoned,
+/// Makes the points and the list of all of them, so that none can be left out of it.
+macro_rules! points {
+    ($($point:ident = $name:literal),+ $(,)?) => {
+        /// A point of the program.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Point {
+            $($point),+
+        }
+
+        impl Point {
+            const ALL: &[Self] = &[$(Self::$point),+];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$point => $name),+
+                }
+            }
+        }
+    };
 }
 
-impl Point {
-    const ALL: [Self; 16] = [
-        Self::HandlerBeforeCommit,
-        Self::InboxCommitted,
-        Self::OutboxCommitted,
-        Self::RelayBegun,
-        Self::RelaySent,
-        Self::RelayBeforeCommit,
-        Self::RelayCommitted,
-        Self::TransformBeforeCommit,
-        Self::TransformCommitted,
-        Self::RebuildRead,
-        Self::RebuildCommitted,
-        Self::ReplayStarted,
-        Self::ReplayPlaced,
-        Self::ReplayDecided,
-        Self::ReplaySwitched,
-        Self::ReplayAbandoned,
-    ];
+points! {
+    HandlerBeforeCommit = "handler.before_commit",
+    InboxCommitted = "inbox.committed",
+    OutboxCommitted = "outbox.committed",
+    RelayBegun = "relay.begun",
+    RelaySent = "relay.sent",
+    RelayBeforeCommit = "relay.before_commit",
+    RelayCommitted = "relay.committed",
+    TransformBeforeCommit = "transform.before_commit",
+    TransformCommitted = "transform.committed",
+    RebuildRead = "rebuild.read",
+    RebuildCommitted = "rebuild.committed",
+    ReplayStarted = "replay.started",
+    ReplayPlaced = "replay.placed",
+    ReplayDecided = "replay.decided",
+    ReplaySwitched = "replay.switched",
+    ReplayAbandoned = "replay.abandoned",
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::HandlerBeforeCommit => "handler.before_commit",
-            Self::InboxCommitted => "inbox.committed",
-            Self::OutboxCommitted => "outbox.committed",
-            Self::RelayBegun => "relay.begun",
-            Self::RelaySent => "relay.sent",
-            Self::RelayBeforeCommit => "relay.before_commit",
-            Self::RelayCommitted => "relay.committed",
-            Self::TransformBeforeCommit => "transform.before_commit",
-            Self::TransformCommitted => "transform.committed",
-            Self::RebuildRead => "rebuild.read",
-            Self::RebuildCommitted => "rebuild.committed",
-            Self::ReplayStarted => "replay.started",
-            Self::ReplayPlaced => "replay.placed",
-            Self::ReplayDecided => "replay.decided",
-            Self::ReplaySwitched => "replay.switched",
-            Self::ReplayAbandoned => "replay.abandoned",
-        }
-    }
+/// The names of all points at which `MESH_FAILPOINT` can have a process killed; for tests
+/// that have to pass every one of them.
+pub fn failpoints() -> impl Iterator<Item = &'static str> {
+    Point::ALL.iter().map(|point| point.name())
 }
 
 /// The point that was asked for, if any.
@@ -123,8 +106,8 @@ impl Failpoint {
             Some((name, topic)) => (name, Some(topic.to_owned())),
             None => (rest, None),
         };
-        let point = Point::ALL
-            .into_iter()
+        let point = *Point::ALL
+            .iter()
             .find(|point| point.name() == name)
             .ok_or_else(wrong)?;
         tracing::warn!(

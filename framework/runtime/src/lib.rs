@@ -50,6 +50,8 @@ pub use config::Config;
 pub use context::Context;
 pub use domain::Domain;
 pub use effects::Effects;
+#[doc(hidden)]
+pub use failpoint::failpoints;
 pub use handler::Handler;
 pub use host::Running;
 pub use peer::Peer;

@@ -33,6 +33,7 @@
 //! - Errors and log lines of librdkafka go to `tracing`; no row value is in any of them.
 
 mod accord;
+mod acl;
 mod admin;
 pub mod batch;
 mod client;
@@ -51,6 +52,7 @@ mod shape;
 mod transaction;
 mod typed;
 
+pub use acl::{Acl, AclOperation, AclResource, allow};
 pub use admin::{Admin, Ensured, TopicSpec};
 pub use config::StreamConfig;
 pub use consumer::{GroupConsumer, Lag, RawRecord, RebalanceListener};

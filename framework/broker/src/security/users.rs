@@ -70,7 +70,39 @@ pub fn set_password(file: &Path, name: &str, password: &str) -> mesh_core::Resul
         credentials.insert(hash, credential);
     }
     users.insert(name.to_owned(), credentials);
-    write(file, &users).map_err(|error| {
+    save(file, &users)
+}
+
+/// Removes a user from a file of users; `false` if there is none of that name. Connections
+/// that are logged in stay until their session ends.
+///
+/// # Errors
+/// With a mend: a file that cannot be read or written.
+pub fn remove_user(file: &Path, name: &str) -> mesh_core::Result<bool> {
+    let mut users = read(file)?.unwrap_or_default();
+    if users.remove(name).is_none() {
+        return Ok(false);
+    }
+    save(file, &users)?;
+    Ok(true)
+}
+
+/// The names in a file of users, each with the mechanisms that it can log in by; none if
+/// there is no file.
+///
+/// # Errors
+/// With a mend: a file that cannot be read.
+pub fn user_names(file: &Path) -> mesh_core::Result<BTreeMap<String, Vec<&'static str>>> {
+    let users = read(file)?.unwrap_or_default();
+    let named = users.into_iter().map(|(name, credentials)| {
+        let mechanisms = credentials.keys().map(|hash| hash.mechanism()).collect();
+        (name, mechanisms)
+    });
+    Ok(named.collect())
+}
+
+fn save(file: &Path, users: &Map) -> mesh_core::Result<()> {
+    write(file, users).map_err(|error| {
         Error::new(
             ErrorKind::FailedPrecondition,
             "the file of users cannot be written",
@@ -279,6 +311,12 @@ mod tests {
         assert!(text.contains("alice") && !text.contains("wonderland"));
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+
+        set_password(&path, "bob", "builder").unwrap();
+        let mechanisms = vec!["SCRAM-SHA-256", "SCRAM-SHA-512"];
+        assert_eq!(user_names(&path).unwrap()["bob"], mechanisms);
+        assert!(remove_user(&path, "bob").unwrap() && !remove_user(&path, "bob").unwrap());
+        assert!(!users.current().contains_key("bob"));
 
         fs::write(&path, b"{ half").unwrap();
         assert!(

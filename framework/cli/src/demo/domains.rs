@@ -55,6 +55,23 @@ pub(crate) fn find(workspace: &Path) -> Result<Vec<FoundDomain>> {
     Ok(found)
 }
 
+/// The binaries of the domains in `directory`, in the order of `found`.
+pub(crate) fn built(directory: &Path, found: &[FoundDomain]) -> Result<Vec<PathBuf>> {
+    found
+        .iter()
+        .map(|domain| {
+            let program = directory.join(&domain.name);
+            let absolute = std::path::absolute(&program).ok().filter(|it| it.is_file());
+            absolute.ok_or_else(|| {
+                Error::not_found("a domain has no program in the directory of programs")
+                    .with("domain", &domain.name)
+                    .with("program", program.display())
+                    .mend("put it there, or leave --programs out to have the domains built")
+            })
+        })
+        .collect()
+}
+
 /// Builds the binary of each domain; answers their paths in the order of `found`.
 pub(crate) async fn build(workspace: &Path, found: &[FoundDomain]) -> Result<Vec<PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

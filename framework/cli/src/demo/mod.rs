@@ -17,11 +17,13 @@ mod bank;
 mod domains;
 mod folder;
 mod progress;
+mod secure;
 mod status;
 mod summary;
 mod supervisor;
 
 use folder::DemoFolder;
+use secure::Logins;
 use supervisor::{Program, Supervisor};
 
 #[derive(Args)]
@@ -49,16 +51,24 @@ pub(crate) struct DemoArgs {
     ports: PlatformPorts,
     #[command(flatten)]
     cluster: ClusterArgs,
+    /// Logins and access control: every domain has a user of its own, which can do its own
+    /// work alone; the logins are in the data directory
+    #[arg(long, conflicts_with = "bootstrap")]
+    secure: bool,
     /// First port of the domains' HTTP APIs (0: any free ports)
     #[arg(long, env = "MESH_DOMAIN_PORT", default_value_t = 8100)]
     domain_port: u16,
     /// The workspace whose `domains/` are run
     #[arg(long, default_value = ".")]
     workspace: PathBuf,
+    /// Take the domains' programs from this directory instead of building them with cargo
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// Give up when the flow is not done after this many seconds
     #[arg(long, default_value_t = 1800)]
     timeout: u64,
-    /// Kill a process at a failpoint once: NAME=FAILPOINT
+    /// Kill a domain at a failpoint once: NAME=FAILPOINT; of several for one domain each of
+    /// its lives takes the next
     #[arg(long, hide = true, value_name = "NAME=FAILPOINT")]
     failpoint: Vec<String>,
 }
@@ -71,38 +81,49 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     let source = folder.source()?;
     let found = domains::find(&args.workspace)?;
 
-    ui::line(format!(
-        "{} {}",
-        ui::bold("Building"),
-        found
-            .iter()
-            .map(|domain| domain.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    ));
-    let programs = domains::build(&args.workspace, &found).await?;
+    let programs = match &args.programs {
+        Some(directory) => domains::built(directory, &found)?,
+        None => {
+            let names: Vec<&str> = found.iter().map(|domain| domain.name.as_str()).collect();
+            ui::line(format!("{} {}", ui::bold("Building"), names.join(", ")));
+            domains::build(&args.workspace, &found).await?
+        }
+    };
 
     args.cluster.settings()?;
     let addresses = args.ports.resolve(args.cluster.bootstrap()?)?;
     let apis = domains::claim_ports(args.ports.host, args.domain_port, &found)?;
+    let logins = match args.secure {
+        true => Some(Logins::make(&folder, &found)?),
+        false => None,
+    };
+    let mut platform = Program::platform(&args.ports.host, &addresses, &args.cluster, &folder)?;
+    if let Some(logins) = &logins {
+        platform = platform.with_config(&logins.platform_config(&addresses.kafka)?);
+    }
     let mut supervisor = Supervisor::new(folder.logs()?, folder.processes_file());
-    supervisor
-        .start(Program::platform(
-            &args.ports.host,
-            &addresses,
-            &args.cluster,
-            &folder,
-        )?)
-        .await?;
+    supervisor.start(platform).await?;
     // Whatever fails from here on, the processes end with us: they are killed on drop.
     status::wait_for_platform(&addresses, &mut supervisor).await?;
+    if let Some(logins) = &logins {
+        logins.allow(&addresses.kafka).await?;
+        ui::line(format!(
+            "{} {}",
+            ui::bold("Logins"),
+            logins.folder().display()
+        ));
+    }
     for ((domain, program), api) in found.iter().zip(programs).zip(&apis) {
         let mut program = Program::domain(domain, program, *api, &addresses, &folder, &source)?
             .with_kafka_config(&args.cluster)?;
-        program.failpoint = failpoints
+        if let Some(logins) = &logins {
+            program = program.with_config(&logins.kafka_config(&domain.name));
+        }
+        program.failpoints = failpoints
             .iter()
-            .find(|(name, _)| *name == domain.name)
-            .map(|(_, failpoint)| failpoint.clone());
+            .filter(|(name, _)| *name == domain.name)
+            .map(|(_, failpoint)| failpoint.clone())
+            .collect();
         supervisor.start(program).await?;
     }
     ui::line(format!(
@@ -134,10 +155,16 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     };
     if !stopped {
         let client = Client::new(&addresses.http_url(), "service:demo", "demonstration")?;
-        let told = summary::tell(&client, &addresses, &found, started.elapsed()).await;
-        if let Err(error) = told {
-            supervisor.stop().await;
-            return Err(error);
+        let elapsed = started.elapsed();
+        let told = status::while_it_comes_up(&mut supervisor, || {
+            summary::tell(&client, &addresses, &found, elapsed)
+        });
+        match told.await {
+            Ok(text) => ui::line(text),
+            Err(error) => {
+                supervisor.stop().await;
+                return Err(error);
+            }
         }
         if !args.exit {
             ui::line(ui::dim("The mesh stays up. Ctrl-C stops it."));

@@ -115,3 +115,23 @@ pub(crate) async fn wait_for_platform(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// Asks until the platform answers: it may just be starting again after a death.
+pub(crate) async fn while_it_comes_up<T, Fut>(
+    supervisor: &mut Supervisor,
+    ask: impl Fn() -> Fut,
+) -> Result<T>
+where
+    Fut: Future<Output = Result<T>>,
+{
+    let begun = Instant::now();
+    loop {
+        supervisor.tend()?;
+        match ask().await {
+            Err(error) if error.is_retryable() && begun.elapsed() < Duration::from_secs(60) => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

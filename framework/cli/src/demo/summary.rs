@@ -57,12 +57,13 @@ async fn products(addresses: &PlatformAddresses) -> Result<Vec<Item>> {
     }
 }
 
+/// What there is to tell.
 pub(crate) async fn tell(
     client: &Client,
     addresses: &PlatformAddresses,
     found: &[FoundDomain],
     elapsed: Duration,
-) -> Result<()> {
+) -> Result<String> {
     let items = products(addresses).await?;
     let counts: Vec<String> = items
         .iter()
@@ -80,7 +81,7 @@ pub(crate) async fn tell(
     if counts.is_empty() {
         return Err(Error::internal("no domain registered a product"));
     }
-    ui::line(format!(
+    let mut lines = vec![format!(
         "\n{}",
         ui::bold(&format!(
             "{} domains, {} products, done in {} s",
@@ -88,24 +89,25 @@ pub(crate) async fn tell(
             items.len(),
             elapsed.as_secs()
         ))
-    ));
+    )];
     let statement = format!("{} ORDER BY product", counts.join(" UNION ALL "));
-    ui::line(client.text(&statement, Format::Table).await?.trim_end());
+    let mut tell = |text: &str| lines.push(text.trim_end().to_owned());
+    tell(&client.text(&statement, Format::Table).await?);
 
     for domain in found {
         let Ok(text) = std::fs::read_to_string(domain.folder.join("demo.sql")) else {
             continue;
         };
         for (title, statement) in questions(&text) {
-            ui::line(format!("\n{}", ui::bold(&title)));
             let answer = client
                 .text(&statement, Format::Table)
                 .await
                 .map_err(|error| error.with("file", domain.folder.join("demo.sql").display()))?;
-            ui::line(answer.trim_end());
+            tell(&format!("\n{}", ui::bold(&title)));
+            tell(&answer);
         }
     }
-    ui::line(format!(
+    lines.push(format!(
         "\n{}\n  mesh sql{} \"SELECT * FROM {}.{} LIMIT 5\"\n  curl {}/api/v1/products\n",
         ui::bold("Ask it yourself"),
         if addresses.http.port() == 8080 {
@@ -117,7 +119,7 @@ pub(crate) async fn tell(
         items[0].product,
         addresses.http_url(),
     ));
-    Ok(())
+    Ok(lines.join("\n"))
 }
 
 /// The statements of a `demo.sql`: each is headed by comment lines, its title, and ends

@@ -1,5 +1,6 @@
 //! The processes of the demo: started, watched, started again when they die, stopped.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,6 +18,8 @@ use crate::ui;
 /// A process that dies this often within [`RESTART_WINDOW`] is given up.
 const MAX_RESTARTS: usize = 5;
 const RESTART_WINDOW: Duration = Duration::from_secs(30);
+/// The variable that names a process's configuration. Each has its own, or none.
+const CONFIG: &str = "MESH_CONFIG";
 /// How long a process may take to end after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -26,8 +29,8 @@ pub(crate) struct Program {
     path: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
-    /// Where it kills itself, the first time it is started.
-    pub(crate) failpoint: Option<String>,
+    /// Where it kills itself: one for each of its lives, from the first on.
+    pub(crate) failpoints: VecDeque<String>,
 }
 
 impl Program {
@@ -58,7 +61,7 @@ impl Program {
             path,
             arguments,
             environment: Vec::new(),
-            failpoint: None,
+            failpoints: VecDeque::new(),
         })
     }
 
@@ -85,7 +88,7 @@ impl Program {
                 ("MESH_LISTEN", api.to_string()),
                 ("MESH_SOURCE_DIR", source.display().to_string()),
             ],
-            failpoint: None,
+            failpoints: VecDeque::new(),
         })
     }
 
@@ -95,10 +98,17 @@ impl Program {
             let file = std::path::absolute(file).map_err(|error| {
                 Error::invalid("the file of Kafka's settings has no absolute path").because(error)
             })?;
-            self.environment
-                .push(("MESH_CONFIG", file.display().to_string()));
+            self.environment.push((CONFIG, file.display().to_string()));
         }
         Ok(self)
+    }
+}
+
+impl Program {
+    /// Lets a process read `file`, whose path is absolute, as its configuration.
+    pub(crate) fn with_config(mut self, file: &Path) -> Self {
+        self.environment.push((CONFIG, file.display().to_string()));
+        self
     }
 }
 
@@ -156,6 +166,7 @@ impl Supervisor {
             })?;
         let mut command = Command::new(&program.path);
         command
+            .env_remove(CONFIG)
             .args(&program.arguments)
             .envs(
                 program
@@ -170,7 +181,7 @@ impl Supervisor {
             .process_group(0)
             .kill_on_drop(true);
         command.env_remove("MESH_FAILPOINT");
-        if let Some(failpoint) = program.failpoint.take() {
+        if let Some(failpoint) = program.failpoints.pop_front() {
             command.env("MESH_FAILPOINT", failpoint);
         }
         command.spawn().map_err(|error| {
@@ -236,7 +247,7 @@ impl Supervisor {
                     path: PathBuf::new(),
                     arguments: Vec::new(),
                     environment: Vec::new(),
-                    failpoint: None,
+                    failpoints: VecDeque::new(),
                 },
             );
             let spawned = self.spawn(&mut program);

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tomllib
 import urllib.request
 import uuid
 
@@ -24,9 +25,16 @@ def products(http):
             return found
 
 
+def login(file):
+    """The settings of a client that logs in, from the table [kafka] of a file."""
+    with open(file, "rb") as opened:
+        return tomllib.load(opened)["kafka"]
+
+
 class Mesh:
-    def __init__(self, bootstrap, registry):
+    def __init__(self, bootstrap, registry, settings=None):
         self.bootstrap = bootstrap
+        self.settings = settings or {}
         self.registry = SchemaRegistryClient({"url": registry})
         self.decode = AvroDeserializer(self.registry)
 
@@ -38,6 +46,7 @@ class Mesh:
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
+                **self.settings,
                 **settings,
             }
         )

@@ -2,28 +2,42 @@
 
 Every application is decided exactly once; every approved loan is paid exactly once; no
 other loan is paid; each payment goes through its steps in order; and the balance of each
-account is the sum of its transactions to the cent.
+account is the sum of its transactions to the cent. Where there are receipts, each
+completed payment has exactly one, written after its last step was counted.
 """
 
 import argparse
 from collections import Counter, defaultdict
 from decimal import Decimal
 
-from mesh_reader import Mesh
+from mesh_reader import Mesh, login
 
 STEPS = ["INITIATED", "BALANCE_VERIFIED", "COMPLETED"]
+
+
+def check_receipts(mesh, payments):
+    steps = Counter(row["payment_id"] for row in payments)
+    amounts = {row["payment_id"]: row["amount"] for row in payments}
+    completed = sorted((row["payment_id"], steps[row["payment_id"]], row["amount"]) for row in payments if row["status"] == "COMPLETED")
+    receipts = sorted((row["payment_id"], row["steps"], row["amount"]) for row in mesh.log("receipts.receipts.v1"))
+    assert receipts == completed, f"{len(receipts)} receipts of {len(completed)} completed payments: {receipts} and {completed}"
+    progress = {row["payment_id"]: (row["steps"], row["amount"]) for row in mesh.latest("receipts.progress.v1")}
+    expected = {payment: (count, amounts[payment]) for payment, count in steps.items()}
+    assert progress == expected, f"the progress of payments: {progress}, not {expected}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("bootstrap", "registry"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--login", help="a file with the table [kafka]")
     parser.add_argument("--applications", type=int)
     parser.add_argument("--imported", type=int, help="transactions read from files")
     parser.add_argument("--profiles", type=int)
     parser.add_argument("--accounts", type=int)
+    parser.add_argument("--receipts", action="store_true", help="those of the kill test's own domain")
     args = parser.parse_args()
-    mesh = Mesh(args.bootstrap, args.registry)
+    mesh = Mesh(args.bootstrap, args.registry, args.login and login(args.login))
 
     applications = mesh.log("loan.applications.v1")
     decisions = mesh.log("loan.decisions.v1")
@@ -77,6 +91,9 @@ def main():
         sums[row["account_id"]] += row["signed_amount"]
     wrong = [a["account_id"] for a in accounts if a["balance"] != sums[a["account_id"]]]
     assert not wrong, f"{len(wrong)} accounts do not add up, such as {wrong[:3]}"
+
+    if args.receipts:
+        check_receipts(mesh, payments)
 
     outcomes = Counter(row["outcome"] for row in decisions)
     assert outcomes["APPROVED"] > 0, f"nothing was approved: {outcomes}"

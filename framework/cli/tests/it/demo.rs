@@ -1,4 +1,4 @@
-use crate::harness::{Demo, berka, python, workspace};
+use crate::harness::{Demo, berka, mesh_with_input, python, text, workspace};
 
 #[test]
 fn the_made_up_bank_runs_to_the_end_and_a_stranger_reads_it() {
@@ -14,6 +14,46 @@ fn the_made_up_bank_runs_to_the_end_and_a_stranger_reads_it() {
         demo.judge(&python, "reconcile.py", &["--accounts=100"]);
         demo.judge(&python, "read_products.py", &[]);
     }
+    assert_eq!(demo.stop(), Some(0));
+}
+
+#[test]
+fn with_logins_and_access_control_each_domain_does_its_own_work_alone() {
+    let mut demo = Demo::start_embedded(&["--customers=60", "--secure"]);
+    demo.wait_for("The mesh stays up");
+    assert_eq!(demo.sql("SELECT count(*) FROM customer.profiles"), "60");
+    let Some(python) = python() else { return };
+    let logins = demo.folder().join("demo/logins");
+    let admin = logins.join("admin.toml");
+    let judged = ["--login", admin.to_str().unwrap(), "--accounts=50"];
+    demo.judge(&python, "reconcile.py", &judged);
+
+    // Somebody who may log in, and has no rule; the running broker learns of it.
+    let users = format!("--users-file={}", logins.join("users.json").display());
+    let add = ["users", "add", "stranger", &users];
+    let told = mesh_with_input(&add, "a stranger's password\n");
+    assert!(told.status.success(), "{}", text(&told));
+    let listed = mesh_with_input(&["users", "list", &users], "");
+    assert!(text(&listed).contains("stranger  SCRAM-SHA-256, SCRAM-SHA-512"));
+    let stranger = std::fs::read_to_string(&admin).unwrap();
+    let stranger: Vec<String> = stranger
+        .lines()
+        .map(|line| match line.split_once(" = ") {
+            Some((name, _)) if name.contains("username") => format!("{name} = \"stranger\""),
+            Some((name, _)) if name.contains("password") => {
+                format!("{name} = \"a stranger's password\"")
+            }
+            _ => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(logins.join("stranger.toml"), stranger.join("\n")).unwrap();
+    let judged = ["--logins", logins.to_str().unwrap()];
+    demo.judge(&python, "raw_access.py", &judged);
+
+    let removed = mesh_with_input(&["users", "remove", "stranger", &users], "");
+    assert!(removed.status.success(), "{}", text(&removed));
+    let again = mesh_with_input(&["users", "remove", "stranger", &users], "");
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again));
     assert_eq!(demo.stop(), Some(0));
 }
 

@@ -1,11 +1,18 @@
 //! Runs `mesh` and what judges it.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::kafka::Kafka;
+use crate::receipts;
 
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,12 +23,58 @@ pub(crate) fn workspace() -> PathBuf {
 }
 
 pub(crate) fn mesh() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mesh"));
+    let mut command = Command::new(programs().join("mesh"));
     command.current_dir(workspace()).stdin(Stdio::null());
-    for name in ["MESH_DATA_DIR", "MESH_FAILPOINT", "RUST_LOG"] {
+    for name in ["MESH_DATA_DIR", "MESH_CONFIG", "MESH_FAILPOINT", "RUST_LOG"] {
         command.env_remove(name);
     }
     command
+}
+
+/// What `mesh` answers when it is given `input`.
+pub(crate) fn mesh_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut child = mesh()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that asks for nothing may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The folder of `mesh` and of the domains' programs: cargo's, or the copy of them that
+/// `MESH_TEST_PROGRAMS` names, for runs that last while work goes on.
+pub(crate) fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| match std::env::var_os("MESH_TEST_PROGRAMS") {
+        Some(copied) => copied.into(),
+        None => Path::new(env!("CARGO_BIN_EXE_mesh"))
+            .parent()
+            .unwrap()
+            .to_owned(),
+    })
+}
+
+/// The names of the workspace's domains, which are built.
+fn domains() -> &'static [String] {
+    static DOMAINS: OnceLock<Vec<String>> = OnceLock::new();
+    DOMAINS.get_or_init(|| {
+        let entries = std::fs::read_dir(workspace().join("domains")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names: Vec<String> = names.collect();
+        if std::env::var_os("MESH_TEST_PROGRAMS").is_none() {
+            let built = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+                .current_dir(workspace())
+                .arg("build")
+                .args(names.iter().flat_map(|name| ["--bin", name]))
+                .status();
+            assert!(built.unwrap().success());
+        }
+        names
+    })
 }
 
 /// A value that a lane sets; without it the test says that it skips, and fails in CI.
@@ -51,88 +104,90 @@ pub(crate) fn berka() -> Option<PathBuf> {
     Some(folder)
 }
 
-/// An Apache Kafka of its own, made by `deploy/kafka/cluster`.
-pub(crate) struct Kafka {
-    folder: tempfile::TempDir,
-    bootstrap: String,
-}
-
-impl Kafka {
-    /// One node, where the lane asks for Apache Kafka with `MESH_TEST_KAFKA=apache`; else the
-    /// embedded broker is tested.
-    fn where_asked() -> Option<Self> {
-        match std::env::var("MESH_TEST_KAFKA").as_deref() {
-            Err(_) | Ok("" | "embedded") => None,
-            Ok("apache") => Some(Self::start()),
-            Ok(other) => panic!("MESH_TEST_KAFKA is {other}; set it to embedded or apache"),
-        }
-    }
-
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut kafka = Self {
-            folder,
-            bootstrap: String::new(),
-        };
-        let output = kafka.cluster("start", &["--tests"]);
-        kafka.bootstrap = output.trim().lines().last().unwrap().to_owned();
-        kafka
-    }
-
-    fn cluster(&self, action: &str, arguments: &[&str]) -> String {
-        let output = Command::new(workspace().join("deploy/kafka/cluster"))
-            .arg(action)
-            .arg(self.folder.path().join("kafka"))
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{action}: {}", text(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        // A panic here would hide the one that brought us here.
-        let stopped = Command::new(workspace().join("deploy/kafka/cluster"))
-            .arg("stop")
-            .arg(self.folder.path().join("kafka"))
-            .stdin(Stdio::null())
-            .output();
-        if !stopped.is_ok_and(|output| output.status.success()) {
-            eprintln!("Kafka in {} did not stop", self.folder.path().display());
-        }
-    }
-}
-
 /// A `mesh demo` that stays up.
 pub(crate) struct Demo {
-    child: Child,
-    kafka: Option<Kafka>,
-    folder: tempfile::TempDir,
-    lines: mpsc::Receiver<String>,
+    folder: Option<TempDir>,
+    /// The Kafka of this demo alone.
+    own: Option<Kafka>,
+    running: Option<Running>,
+    arguments: Vec<String>,
     seen: Vec<String>,
+}
+
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
     started: Instant,
 }
 
 impl Demo {
+    /// Starts one, on a Kafka of its own where the lane asks for that.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
         let kafka = Kafka::where_asked();
+        let mut demo = Self::prepare();
+        demo.run(kafka.as_ref(), &arguments);
+        demo.own = kafka;
+        demo
+    }
+
+    /// Starts one on the embedded broker.
+    pub(crate) fn start_embedded(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        let mut demo = Self::prepare();
+        demo.run(None, &arguments);
+        demo
+    }
+
+    /// One in a folder of its own that does not run yet.
+    pub(crate) fn prepare() -> Self {
+        Self {
+            folder: Some(tempfile::tempdir().unwrap()),
+            own: None,
+            running: None,
+            arguments: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// One with the test's own domain of receipts, which loses its data folder before its
+    /// life number `lost`.
+    pub(crate) fn with_receipts(lost: Option<usize>) -> Self {
+        let mut demo = Self::prepare();
+        let [programs, workspace] = ["programs", "workspace"].map(|name| demo.folder().join(name));
+        std::fs::create_dir_all(workspace.join("domains/receipts")).unwrap();
+        std::fs::create_dir(&programs).unwrap();
+        for name in domains() {
+            symlink(self::programs().join(name), programs.join(name)).unwrap();
+            let domain = self::workspace().join("domains").join(name);
+            symlink(domain, workspace.join("domains").join(name)).unwrap();
+        }
+        let manifest = workspace.join("domains/receipts/Cargo.toml");
+        std::fs::write(manifest, "[package]\nname = \"receipts\"\n").unwrap();
+        receipts::install(&programs.join("receipts"), lost);
+        demo.arguments = vec![
+            format!("--programs={}", programs.display()),
+            format!("--workspace={}", workspace.display()),
+        ];
+        demo
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    /// Runs it on `kafka`, or on the embedded broker.
+    pub(crate) fn run(&mut self, kafka: Option<&Kafka>, arguments: &[String]) {
         let mut child = mesh()
             .arg("demo")
-            .args(
-                kafka
-                    .iter()
-                    .map(|kafka| format!("--kafka={}", kafka.bootstrap)),
-            )
+            .args(kafka.map(|kafka| format!("--kafka={}", kafka.bootstrap)))
             .args(["--kafka-port=0", "--registry-port=0", "--http-port=0"])
             .args(["--domain-port=0", "--timeout=600"])
             .arg(format!(
                 "--data-dir={}",
-                folder.path().join("demo").display()
+                self.folder().join("demo").display()
             ))
+            .args(&self.arguments)
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -152,14 +207,12 @@ impl Demo {
                 }
             });
         }
-        Self {
+        self.seen.clear();
+        self.running = Some(Running {
             child,
-            kafka,
-            folder,
             lines,
-            seen: Vec::new(),
             started: Instant::now(),
-        }
+        });
     }
 
     /// Waits for a line that holds `text`.
@@ -167,10 +220,11 @@ impl Demo {
         if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
             return line.clone();
         }
+        let running = self.running.as_ref().unwrap();
         loop {
-            match self.lines.recv_timeout(Duration::from_secs(600)) {
+            match running.lines.recv_timeout(Duration::from_secs(600)) {
                 Ok(line) => {
-                    eprintln!("{:>4} s | {line}", self.started.elapsed().as_secs());
+                    eprintln!("{:>4} s | {line}", running.started.elapsed().as_secs());
                     self.seen.push(line.clone());
                     if line.contains(text) {
                         return line;
@@ -183,7 +237,7 @@ impl Demo {
 
     fn give_up(&mut self, text: &str) -> ! {
         let mut logs = String::new();
-        if let Ok(entries) = std::fs::read_dir(self.folder.path().join("demo/logs")) {
+        if let Ok(entries) = std::fs::read_dir(self.folder().join("demo/logs")) {
             for entry in entries.flatten() {
                 let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
                 let tail: Vec<&str> = log.lines().rev().take(15).collect();
@@ -213,34 +267,60 @@ impl Demo {
 
     /// Process ids by name.
     pub(crate) fn processes(&self) -> BTreeMap<String, i32> {
-        std::fs::read_to_string(self.folder.path().join("demo/processes.json"))
+        std::fs::read_to_string(self.folder().join("demo/processes.json"))
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default()
     }
 
-    /// The processes that can be killed: those of the demo, and Kafka where it is one.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        let mut names = ["platform", "customer", "transaction", "loan"].to_vec();
-        names.extend(self.kafka.as_ref().map(|_| "kafka"));
-        names
-    }
-
-    /// Kills the process called `name` at once, as `kill -9` does. Kafka is started again
-    /// before this returns; of the others the demo takes care.
+    /// Kills the process called `name` at once, as `kill -9` does, if it lives; the demo
+    /// starts it again.
     pub(crate) fn kill(&self, name: &str) {
-        if let (Some(kafka), "kafka") = (&self.kafka, name) {
-            kafka.cluster("kill", &["1"]);
-            kafka.cluster("restart", &["1"]);
-            return;
-        }
         if let Some(pid) = self.processes().get(name) {
             send(*pid, libc::SIGKILL);
         }
     }
 
-    pub(crate) fn said(&self, text: &str) -> bool {
-        self.seen.iter().any(|line| line.contains(text))
+    /// Waits until every process runs, and the platform answers.
+    pub(crate) fn wait_until_all_run(&mut self) {
+        let (.., http) = self.addresses();
+        let answers = || {
+            let address = http.trim_start_matches("http://");
+            let mut stream = TcpStream::connect(address).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+            let request = format!("GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n");
+            stream.write_all(request.as_bytes()).ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            answer.contains(" 200 ").then_some(())
+        };
+        let begun = Instant::now();
+        let mut good = 0;
+        // The demo looks every quarter of a second whether one has died.
+        while good < 3 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "some do not run");
+            std::thread::sleep(Duration::from_millis(200));
+            let all = self.processes().values().all(|pid| lives(*pid));
+            good = if all && answers().is_some() {
+                good + 1
+            } else {
+                0
+            };
+        }
+        self.hear();
+    }
+
+    /// Takes in what was said and not waited for.
+    fn hear(&mut self) {
+        if let Some(running) = &self.running {
+            self.seen.extend(running.lines.try_iter());
+        }
+    }
+
+    /// How many lines hold `text`.
+    pub(crate) fn said(&mut self, text: &str) -> usize {
+        self.hear();
+        self.seen.iter().filter(|line| line.contains(text)).count()
     }
 
     /// Runs a script of `tests/clients` against this mesh.
@@ -274,24 +354,42 @@ impl Demo {
 
     /// Ctrl-C, and the code that the demo ends with.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        send(self.child.id() as i32, libc::SIGINT);
-        self.child.wait().unwrap().code()
+        let mut running = self.running.take().unwrap();
+        send(running.child.id() as i32, libc::SIGINT);
+        running.child.wait().unwrap().code()
     }
 }
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-            return;
+        if let Some(running) = &mut self.running
+            && !running.child.try_wait().is_ok_and(|ended| ended.is_some())
+        {
+            // A failed test leaves nothing behind: the demo goes first, so that it restarts
+            // nobody.
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+            for pid in self.processes().values() {
+                send(*pid, libc::SIGKILL);
+            }
         }
-        // A failed test leaves nothing behind: the demo goes first, so that it restarts nobody.
-        let processes = self.processes();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        for pid in processes.values() {
-            send(*pid, libc::SIGKILL);
+        if std::thread::panicking()
+            && let Some(folder) = self.folder.take()
+        {
+            eprintln!("the demo's folder is kept: {}", folder.keep().display());
         }
     }
+}
+
+/// Whether the process runs, and is not merely to be waited for.
+fn lives(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|text| {
+        let state = text
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        !matches!(state, None | Some('Z' | 'X'))
+    })
 }
 
 fn send(pid: i32, signal: i32) {

@@ -1,93 +1,97 @@
-//! Processes killed with SIGKILL in the middle of the flow, and started again.
+//! Processes killed with SIGKILL in the middle of the flow, and started again; the books
+//! judged by a client that is not ours. docs/kill-test.md tells how rounds are run.
 
-use std::time::Duration;
-
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha12Rng;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
 
 use crate::harness::{Demo, python};
+use crate::kafka::Kafka;
+use crate::plan::{ACCOUNTS, BANK, PROFILES, Plan};
 
-const CUSTOMERS: &str = "--customers=240";
-
-/// The flow with `disturb`, then the books, judged by a client that is not ours.
-fn check(arguments: &[&str], expected: &str, disturb: impl FnOnce(&mut Demo)) {
-    let Some(python) = python() else { return };
-    let mut all = vec![CUSTOMERS];
-    all.extend_from_slice(arguments);
-    let mut demo = Demo::start(&all);
-    disturb(&mut demo);
+/// The flow with what `plan` says, then the books.
+fn check(plan: &Plan, kafka: Option<&Kafka>, python: &str) {
+    let mut demo = Demo::with_receipts(plan.lost);
+    let failpoints = plan.failpoints.iter();
+    let arguments: Vec<String> = failpoints
+        .map(|(domain, failpoint)| format!("--failpoint={domain}={failpoint}"))
+        .chain(BANK.map(str::to_owned))
+        .collect();
+    demo.run(kafka, &arguments);
+    demo.wait_for("catalog and SQL http");
+    for kill in &plan.kills {
+        std::thread::sleep(Duration::from_millis(kill.after_ms));
+        match (kill.name, kafka) {
+            ("kafka", Some(kafka)) => kafka.kill(),
+            (name, _) => demo.kill(name),
+        }
+    }
     demo.wait_for("The mesh stays up");
-    assert!(
-        demo.said(expected),
-        "nothing was killed: {expected:?} was never said"
-    );
-    demo.judge(
-        &python,
-        "reconcile.py",
-        &["--accounts=200", "--profiles=240"],
-    );
+    // The last kill may have come after the flow.
+    demo.wait_until_all_run();
+    let mut disturbed = plan.kills.len();
+    for (domain, deaths) in plan.deaths() {
+        let died = demo.said(&format!("{domain} ended with signal: 9"));
+        assert!(died >= deaths, "{domain} died {died} times, not {deaths}");
+        disturbed += died;
+    }
+    assert!(disturbed > 0, "nothing was killed");
+    demo.judge(python, "reconcile.py", &[ACCOUNTS, PROFILES, "--receipts"]);
     assert_eq!(demo.stop(), Some(0));
 }
 
 #[test]
-fn killed_between_the_local_write_of_a_payout_and_its_relay() {
-    check(
-        &["--failpoint=transaction=outbox.committed@transaction.payments.v1#4"],
-        "transaction ended with signal: 9",
-        |_| {},
-    );
+fn killed_at_every_failpoint() {
+    let Some(python) = python() else { return };
+    let kafka = Kafka::where_asked();
+    check(&Plan::of_all_failpoints(), kafka.as_ref(), &python);
 }
 
+/// `MESH_KILL_ROUNDS` rounds with the seeds from `MESH_KILL_SEED` on.
 #[test]
-fn killed_while_a_payout_is_sent_and_not_committed() {
-    check(
-        &["--failpoint=transaction=relay.sent@transaction.payments.v1#5"],
-        "transaction ended with signal: 9",
-        |_| {},
-    );
-}
-
-#[test]
-fn killed_between_the_relay_of_a_payout_and_its_note() {
-    check(
-        &["--failpoint=transaction=relay.committed@transaction.payments.v1#5"],
-        "transaction ended with signal: 9",
-        |_| {},
-    );
-}
-
-#[test]
-fn killed_before_a_decision_is_committed_and_after() {
-    check(
-        &[
-            "--failpoint=loan=inbox.committed#3",
-            "--failpoint=customer=relay.before_commit@customer.credit_scores.v1#2",
-        ],
-        "loan ended with signal: 9",
-        |_| {},
-    );
-}
-
-/// Every process, the platform among them, at random instants. The seed of a round is
-/// printed; `MESH_KILL_SEED` repeats it, `MESH_KILL_ROUNDS` asks for more.
-#[test]
-fn killed_at_random_instants() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+fn killed_in_rounds() {
+    let Some(python) = python() else { return };
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(
+            text.parse::<u64>()
+                .unwrap_or_else(|_| panic!("{name} is {text}")),
+        )
+    };
     let rounds = number("MESH_KILL_ROUNDS").unwrap_or(1);
-    for round in 0..rounds {
-        let seed = number("MESH_KILL_SEED").unwrap_or_else(|| rand::random::<u32>().into());
-        eprintln!("round {round}: MESH_KILL_SEED={seed}");
-        let mut rng = ChaCha12Rng::seed_from_u64(seed);
-        check(&[], "ended with signal: 9", |demo| {
-            demo.wait_for("catalog and SQL http");
-            let mut names = demo.names();
-            while !names.is_empty() {
-                let pause = rng.random_range(200..1_500);
-                std::thread::sleep(Duration::from_millis(pause));
-                let name = names.swap_remove(rng.random_range(0..names.len()));
-                eprintln!("killing {name} after {pause} ms");
-                demo.kill(name);
+    let first = number("MESH_KILL_SEED").unwrap_or_else(|| rand::random::<u32>().into());
+    let apache = Kafka::is_asked();
+    let mut kafka: Option<Kafka> = None;
+    let mut failed = Vec::new();
+    for seed in first..first + rounds {
+        let plan = Plan::of(seed, apache);
+        let begun = Instant::now();
+        eprintln!("round {}: MESH_KILL_SEED={seed}: {plan:?}", seed - first);
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if kafka.is_none() {
+                kafka = Kafka::where_asked();
             }
-        });
+            check(&plan, kafka.as_ref(), &python);
+            if let Some(kafka) = &kafka {
+                kafka.clear();
+            }
+        }));
+        let seconds = begun.elapsed().as_secs();
+        match outcome {
+            Ok(()) => eprintln!("round {}: good after {seconds} s", seed - first),
+            Err(panic) if rounds == 1 => resume_unwind(panic),
+            Err(_) => {
+                eprintln!("round {}: FAILED after {seconds} s", seed - first);
+                failed.push(seed);
+                // What a failed round has left there is not to fail others.
+                if let Some(kafka) = kafka.take() {
+                    kafka.keep();
+                }
+            }
+        }
     }
+    assert!(
+        failed.is_empty(),
+        "{} of {rounds} rounds failed; repeat one with MESH_KILL_SEED={failed:?}",
+        failed.len()
+    );
 }

@@ -9,5 +9,8 @@
 mod demo;
 mod errors;
 mod harness;
+mod kafka;
 mod kill;
+mod plan;
+mod receipts;
 mod replay;

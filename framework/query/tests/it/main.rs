@@ -7,3 +7,4 @@ mod limits;
 mod safety;
 mod state;
 mod tables;
+mod transactions;
