@@ -45,7 +45,8 @@
 //!   it is answered.
 //! - After a crash only what may not have been synced is read and checked. A torn tail is
 //!   cut off, damage elsewhere is kept and fenced in; both are in [`RecoveryReport`].
-//! - When an fsync fails, the partition takes no more records until the next start.
+//! - When an fsync fails, the partition takes no more records until the next start. A full
+//!   disk refuses writes as long as it is full. `docs/broker-faults.md` tells more.
 //!
 //! # Security
 //!

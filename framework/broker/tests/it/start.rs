@@ -54,10 +54,7 @@ fn a_missing_partition_folder_is_an_error() {
     test.topic("t", 2, &[]);
     test.stop();
     std::fs::remove_dir_all(test.dir().join("topics/t-1")).unwrap();
-    refused(
-        BrokerConfig::new(test.dir(), ANY),
-        ErrorKind::FailedPrecondition,
-    );
+    refused(BrokerConfig::new(test.dir(), ANY), ErrorKind::Corrupt);
 }
 
 #[test]
