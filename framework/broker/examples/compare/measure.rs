@@ -87,10 +87,10 @@ pub(crate) fn all(
     let produce_p99 = produce_times(bootstrap, topic, load);
     let produced = Flow::measure(process, || produce(bootstrap, topic, load, load.seconds));
     let stored = produced.count + PROBES as u64;
-    let consumer = idle_consumer(bootstrap, topic, load);
+    let (consumer, ends) = consumer(bootstrap, topic, load);
     let fetched = Flow::measure(process, || fetch(&consumer, topic, load, stored));
     drop(consumer);
-    let fetch_p99 = fetch_times(bootstrap, topic, load);
+    let fetch_p99 = fetch_times(bootstrap, topic, load, &ends);
     let through_p99 = paced(bootstrap, topic, load);
     let consumer = idle_consumer(bootstrap, topic, load);
     let through = Flow::measure(process, || through(&consumer, bootstrap, topic, load));
@@ -240,28 +240,28 @@ fn produce(bootstrap: &str, topic: &str, load: &Load, seconds: f64) -> (u64, Dur
     (sent, begun.elapsed())
 }
 
-/// A consumer that has read everything, with its connections made.
-fn idle_consumer(bootstrap: &str, topic: &str, load: &Load) -> BaseConsumer {
+/// A consumer with its connections made, and the ends of the partitions.
+fn consumer(bootstrap: &str, topic: &str, load: &Load) -> (BaseConsumer, Vec<i64>) {
     let consumer: BaseConsumer = client(bootstrap)
         .set("group.id", "compare")
         .set("enable.auto.commit", "false")
         .set("check.crcs", "false")
-        // Short, so that a request that waits for data does not hold up what follows.
-        .set("fetch.wait.max.ms", "20")
+        .set("fetch.wait.max.ms", "100")
         .set("fetch.message.max.bytes", "10485760")
         .set("queued.min.messages", "1000000")
         .create()
         .unwrap();
-    // By number: a query for the end that is still under way would get in the way of the
-    // next assignment.
-    assign(&consumer, topic, &ends(bootstrap, topic, load));
-    let warm = Instant::now();
-    while warm.elapsed() < Duration::from_millis(700) {
-        assert!(consumer.poll(Duration::from_millis(50)).is_none());
-    }
-    consumer
+    // Asking the leader connects to it.
+    let end = |partition| {
+        let marks = consumer.fetch_watermarks(topic, partition, PATIENCE);
+        marks.unwrap().1
+    };
+    let ends = (0..load.partitions).map(end).collect();
+    (consumer, ends)
 }
 
+/// Reads from these offsets on; once for each consumer, since a second assignment may come
+/// amid what the first has asked for.
 fn assign(consumer: &BaseConsumer, topic: &str, offsets: &[i64]) {
     let mut partitions = TopicPartitionList::new();
     for (partition, offset) in (0..).zip(offsets) {
@@ -270,6 +270,14 @@ fn assign(consumer: &BaseConsumer, topic: &str, offsets: &[i64]) {
             .unwrap();
     }
     consumer.assign(&partitions).unwrap();
+}
+
+/// A consumer that waits for what comes.
+fn idle_consumer(bootstrap: &str, topic: &str, load: &Load) -> BaseConsumer {
+    let (consumer, ends) = consumer(bootstrap, topic, load);
+    assign(&consumer, topic, &ends);
+    assert!(consumer.poll(Duration::from_millis(300)).is_none());
+    consumer
 }
 
 fn receive(consumer: &BaseConsumer, load: &Load, count: u64) {
@@ -305,8 +313,7 @@ fn through(consumer: &BaseConsumer, bootstrap: &str, topic: &str, load: &Load) -
     (sent, begun.elapsed())
 }
 
-fn fetch_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
-    let ends = ends(bootstrap, topic, load);
+fn fetch_times(bootstrap: &str, topic: &str, load: &Load, ends: &[i64]) -> f64 {
     let mut connection = Connection::open(bootstrap);
     let mut random = 7u64;
     let times = (0..PROBES)
@@ -326,21 +333,6 @@ fn fetch_times(bootstrap: &str, topic: &str, load: &Load) -> f64 {
         .skip(PROBES / 20)
         .collect();
     p99(times)
-}
-
-fn ends(bootstrap: &str, topic: &str, load: &Load) -> Vec<i64> {
-    let consumer: BaseConsumer = client(bootstrap)
-        .set("group.id", "compare")
-        .create()
-        .unwrap();
-    (0..load.partitions)
-        .map(|partition| {
-            consumer
-                .fetch_watermarks(topic, partition, PATIENCE)
-                .unwrap()
-                .1
-        })
-        .collect()
 }
 
 /// A paced flow of single messages: the 99th percentile from sending to arrival.
