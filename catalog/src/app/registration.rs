@@ -52,7 +52,9 @@ impl App {
         let now = Utc::now();
         let mut transaction = self.store.write().await?;
         let decided = store::standings(&mut transaction, &new.domain, &new.product).await?;
-        let decided = decided.get(&new.version.major).map(|decided| decided.status);
+        let decided = decided
+            .get(&new.version.major)
+            .map(|decided| decided.status);
         let entries = store::entries(&mut transaction, &new.domain, &new.product).await?;
         new.status = standing::holds(new.stated, decided, new.version.major, &entries);
         let new = &new;

@@ -28,9 +28,7 @@ pub(super) fn holds(
         others.all(|entry| drafted(entry.stated))
     };
     match (decided, stated) {
-        (Some(Status::Active), Status::Proposed | Status::Draft) if only_drafts() => {
-            Status::Active
-        }
+        (Some(Status::Active), Status::Proposed | Status::Draft) if only_drafts() => Status::Active,
         (Some(Status::Deprecated), Status::Active) => Status::Deprecated,
         (_, stated) => stated,
     }

@@ -17,7 +17,11 @@ impl App {
                 .with("field", "products")
                 .mend("name each product with the major version to put into service"));
         }
-        let by = switch.by.as_deref().map(str::parse::<Principal>).transpose();
+        let by = switch
+            .by
+            .as_deref()
+            .map(str::parse::<Principal>)
+            .transpose();
         let by = by.map_err(|error| error.with("field", "by"))?;
         let by = by.as_ref().map(Principal::as_str);
         let now = Utc::now();

@@ -258,7 +258,8 @@ pub(crate) async fn entries(
         .into_iter()
         .map(
             |(version, stated, status, topic, current, registered_at, updated_at)| {
-                let version = Version::parse(&version).map_err(|e| corrupt("version").because(e))?;
+                let version =
+                    Version::parse(&version).map_err(|e| corrupt("version").because(e))?;
                 let decided = decided.get(&version.major);
                 Ok(Entry {
                     stated: Status::parse(&stated).ok_or_else(|| corrupt("stated"))?,

@@ -87,7 +87,11 @@ async fn all_products_change_or_none_and_refusals_say_the_mend() {
         .await;
     let before = standing(&server).await;
     for (body, status, words) in [
-        (json!({"products": {}}), 400, ["no product", "major version"]),
+        (
+            json!({"products": {}}),
+            400,
+            ["no product", "major version"],
+        ),
         (
             json!({"products": {"decisions": 2, "payments": 2}}),
             404,
