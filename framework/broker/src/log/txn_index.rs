@@ -69,11 +69,6 @@ impl TxnIndex {
         Self { path, ..self }
     }
 
-    /// Whether there is nothing to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        read(&self.entries).len() == 0
-    }
-
     /// Loads the file; `false` when it is missing or not what was written: to take it as
     /// empty would show what was aborted.
     pub(crate) fn load(&self, for_appending: bool) -> io::Result<bool> {

@@ -423,7 +423,6 @@ impl Partition {
         let swap = Swap {
             base: copy.base(),
             replaces: group.iter().map(|segment| segment.base()).collect(),
-            txn_index: !copy.aborted().is_empty(),
         };
         let dir = read(&self.dir);
         if !self.is_alive() {

@@ -22,8 +22,6 @@ pub(super) const CLEANED: &str = "cleaned";
 pub(super) struct Swap {
     pub(super) base: i64,
     pub(super) replaces: Vec<i64>,
-    /// Whether the new segment has an index of aborted transactions.
-    pub(super) txn_index: bool,
 }
 
 /// A change to the folder; doing it again changes nothing.
@@ -57,11 +55,8 @@ impl Swap {
             let name = named(self.base, extension);
             Step::Move(cleaned.join(&name), dir.join(name))
         };
-        let mut steps = vec![match self.txn_index {
-            true => take("txnindex"),
-            false => Step::Remove(dir.join(named(self.base, "txnindex"))),
-        }];
-        steps.extend(["index", "timeindex", "log"].map(take));
+        // The log last: with the side files of another it would be read wrongly.
+        let mut steps = ["txnindex", "index", "timeindex", "log"].map(take).to_vec();
         for base in self.replaces.iter().filter(|base| **base != self.base) {
             for extension in ["index", "timeindex", "txnindex", "log"] {
                 steps.push(Step::Remove(dir.join(named(*base, extension))));

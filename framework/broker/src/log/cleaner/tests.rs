@@ -207,7 +207,6 @@ fn a_crash_at_any_step_of_the_exchange_leaves_the_old_or_the_new() {
         let swap = Swap {
             base: copy.base(),
             replaces: group.iter().map(|segment| segment.base()).collect(),
-            txn_index: false,
         };
         // Step 0 is a crash before the exchange is certain.
         let more = step == 0 || {

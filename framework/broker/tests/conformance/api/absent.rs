@@ -7,7 +7,6 @@ use crate::target::Target;
 
 /// Keys of APIs that are not advertised.
 const ABSENT: &[(&[i16], &str)] = &[
-    (&[21], "DeleteRecords: not built yet"),
     (&[34], "AlterReplicaLogDirs: there is one folder"),
     (&[38, 39, 40, 41], "delegation tokens"),
     (&[49], "AlterClientQuotas: there are no quotas"),
