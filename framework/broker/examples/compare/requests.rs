@@ -60,19 +60,20 @@ pub(crate) fn table(brokers: &[Broker; 2]) {
         measure::create(&brokers[at].bootstrap, &topic, PARTITIONS);
         topic
     });
-    let cases = topics.each_ref().map(|topic| cases(topic));
-    for at in 0..cases[0].len() {
+    let [ours, theirs] = topics.each_ref().map(|topic| cases(topic));
+    for pair in ours.iter().zip(&theirs) {
+        let cases = [pair.0, pair.1];
         let mut costs = [Vec::new(), Vec::new()];
         for _ in 0..=ROUNDS {
             for (which, broker) in brokers.iter().enumerate() {
-                costs[which].push(cost(broker, &cases[which][at]));
+                costs[which].push(cost(broker, cases[which]));
             }
         }
         // The first round is to run in.
         let [ours, theirs] = costs.map(|costs| middle(costs.into_iter().skip(1)));
         println!(
             "| {} | {ours:.1} | {theirs:.1} | {:.2} |",
-            cases[0][at].what,
+            cases[0].what,
             theirs / ours
         );
     }

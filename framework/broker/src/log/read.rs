@@ -147,6 +147,17 @@ impl Partition {
         let failed = |error| self.storage_error("read", &error);
         let left = segment.len().saturating_sub(position);
         let fits = |len: usize| (len as u64).min(left) as usize;
+        if !at_least_one && left >= HEADER_LEN as u64 {
+            // In a fetch of many partitions that is nearly full, most have no batch that fits:
+            // a look at the header saves reading what would be thrown away.
+            let mut header = [0; HEADER_LEN];
+            segment.read_into(position, &mut header).map_err(failed)?;
+            let header = BatchHeader::parse(&header);
+            let header = header.filter(BatchHeader::is_plausible);
+            if header.is_some_and(|header| header.total_len() > max_bytes) {
+                return Ok(Bytes::new());
+            }
+        }
         let get = |len: usize| {
             let mut buffer = buffers.take(len);
             segment.read_into(position, buffer.bytes_mut())?;
