@@ -9,7 +9,7 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::records::{
     Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
-use mesh_broker::BrokerConfig;
+use mesh_broker::{BrokerConfig, FlushPolicy};
 
 use crate::support::{Raw, TestBroker, now_ms};
 
@@ -26,6 +26,7 @@ pub(crate) const CODECS: [Compression; 5] = [
 
 /// Lets the broker clean up at once, not every few minutes.
 pub(crate) fn eager(config: &mut BrokerConfig) {
+    config.flush = FlushPolicy::Interval(Duration::from_millis(20));
     config.log_cleaner_backoff = Duration::from_millis(20);
     config.log_retention_check_interval = Duration::from_millis(20);
 }
@@ -183,13 +184,16 @@ pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
 }
 
 /// Fills segments of up to 4 kB until the ones before are closed, with keys of its own.
-pub(crate) fn push_out(raw: &mut Raw, topic: &str) {
+pub(crate) fn push_out(raw: &mut Raw, topic: &str) -> usize {
+    let mut sent = 0;
     for at in 0..8 {
         let filler = "f".repeat(900);
         let key = format!("filler {at}");
         let batch = Keyed::of(&[(&key, Some(&filler))]);
+        sent += batch.bytes().len();
         assert_eq!(raw.produce(topic, 0, batch.bytes()).error_code, 0);
     }
+    sent
 }
 
 /// Waits until none of these keys has more than one record.
