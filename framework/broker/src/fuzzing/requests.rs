@@ -186,7 +186,7 @@ async fn handle(
         }
     }
     match api::answer(shared, caller, frame).await {
-        Ok(Outcome::Reply(frame)) => Some(bytes_of(frame).await),
+        Ok(Outcome::Reply(frame) | Outcome::Woke(frame)) => Some(bytes_of(frame).await),
         Ok(Outcome::Later(response)) => {
             Some(bytes_of(response.await.expect("a response can be encoded")).await)
         }

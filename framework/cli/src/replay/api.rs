@@ -74,10 +74,16 @@ impl Client {
         let mut domains = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let mut request = self.http.get(format!("{}/api/v1/domains", self.catalog));
+            let mut url = reqwest::Url::parse(&format!("{}/api/v1/domains", self.catalog))
+                .map_err(|error| {
+                    Error::invalid("the catalog's URL is not one")
+                        .with("catalog", &self.catalog)
+                        .because(error)
+                })?;
             if let Some(cursor) = &cursor {
-                request = request.query(&[("cursor", cursor)]);
+                url.query_pairs_mut().append_pair("cursor", cursor);
             }
+            let request = self.http.get(url);
             let page: Page = self.send(request, &self.catalog, MESH).await?;
             domains.extend(page.items.into_iter().filter_map(|found| {
                 Some(Domain {

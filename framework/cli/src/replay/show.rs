@@ -107,7 +107,7 @@ fn details(replay: &Json) -> Vec<String> {
             "serves from",
         ];
         let rows = partitions.iter().map(|is| {
-            let cell = |name: &&str| is[**name].as_u64().map_or_else(dash, thousands);
+            let cell = |name: &&str| is[*name].as_u64().map_or_else(dash, thousands);
             names.iter().map(cell).collect()
         });
         lines.push(String::new());

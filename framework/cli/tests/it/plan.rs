@@ -143,9 +143,10 @@ impl Plan {
             names.push("kafka");
         }
         names.retain(|name| *name != except);
+        // Often close upon the one before, else over the whole of a flow.
+        let within = if rng.random_bool(0.5) { 300 } else { 3_000 };
         self.kills.push(Kill {
-            // Often close upon the one before, and over the whole of a flow.
-            after_ms: rng.random_range(0..[300, 3_000][rng.random_range(0..2)]),
+            after_ms: rng.random_range(0..within),
             name: names[rng.random_range(0..names.len())],
         });
     }
