@@ -136,7 +136,6 @@ fn nothing_behind_an_open_transaction_is_touched() {
     eventually("a cleaning is counted", || {
         test.broker().metrics().cleanings > 0
     });
-    let cleanings = test.broker().metrics().cleanings;
     let seen = all(&mut raw, "t");
     assert_eq!(seen.iter().filter(|one| one.1 == "after").count(), 10);
     test.crash();
