@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 
+use crate::buffers::Buffers;
 use crate::config::BrokerConfig;
 use crate::log::batch::{self, BatchHeader};
 use crate::log::{LogSettings, Partition};
@@ -32,13 +33,7 @@ pub(super) fn settings(folder: &Path) -> LogSettings {
 
 /// Batches from an offset on.
 pub(super) fn read(partition: &Partition, offset: i64) -> Result<Bytes, ResponseError> {
-    partition.read(
-        &crate::buffers::Buffers::default(),
-        offset,
-        1 << 16,
-        true,
-        i64::MAX,
-    )
+    partition.read(&Buffers::default(), offset, 1 << 16, true, i64::MAX)
 }
 
 /// Reads a partition to its end; returns where whole batches begin. Each has a right CRC and
@@ -106,9 +101,11 @@ pub(super) fn ask(partition: &Partition, times: &[i64], damage: bool) {
         Err(error) => panic!("offset of the largest time: {error}"),
     }
     let (start, end) = (partition.log_start(), partition.high_watermark());
-    partition
-        .aborted_in(start, end)
-        .expect("the aborted transactions");
+    match partition.read_committed(&Buffers::default(), start, 1 << 16, true) {
+        Ok(_) => {}
+        Err(ResponseError::CorruptMessage) if damage => {}
+        Err(error) => panic!("what is committed: {error}"),
+    }
     assert!(partition.last_stable_offset() <= end);
     partition.active_producers();
     partition.open_transactions();

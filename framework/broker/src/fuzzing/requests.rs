@@ -175,27 +175,25 @@ async fn handle(
                 if let Some(principal) = session.principal() {
                     caller.principal = principal.clone();
                 }
-                return Some(bytes_of(answer).await);
+                return Some(bytes_of(answer));
             }
             Step::Close(answer, _) => {
                 return match answer {
-                    Some(answer) => Some(bytes_of(answer).await),
+                    Some(answer) => Some(bytes_of(answer)),
                     None => None,
                 };
             }
         }
     }
     match api::answer(shared, caller, frame).await {
-        Ok(Outcome::Reply(frame) | Outcome::Woke(frame)) => Some(bytes_of(frame).await),
+        Ok(Outcome::Reply(frame) | Outcome::Woke(frame)) => Some(bytes_of(frame)),
         Ok(Outcome::Later(response)) => {
-            Some(bytes_of(response.await.expect("a response can be encoded")).await)
+            Some(bytes_of(response.await.expect("a response can be encoded")))
         }
         Ok(Outcome::Nothing) | Err(_) => None,
     }
 }
 
-async fn bytes_of(frame: Frame) -> Bytes {
-    let mut bytes = Vec::new();
-    frame.write_to(&mut bytes).await.expect("memory takes all");
-    Bytes::from(bytes)
+fn bytes_of(frame: Frame) -> Bytes {
+    Bytes::from(frame.into_parts().make_contiguous().concat())
 }
