@@ -50,9 +50,10 @@ pub fn requests(data: &[u8]) -> Vec<Answer> {
     let scratch = Scratch::new();
     let mut config = config(&scratch.0);
     if mode & 1 != 0 {
-        let mut authorizer = AuthorizerConfig::default();
-        authorizer.allow_everyone_if_no_acl_found = mode & 2 != 0;
-        config.security.authorizer = Some(authorizer);
+        config.security.authorizer = Some(AuthorizerConfig {
+            allow_everyone_if_no_acl_found: mode & 2 != 0,
+            ..AuthorizerConfig::default()
+        });
     }
     config.auto_create_topics = mode & 4 != 0;
     fs::write(scratch.0.join("topics.json"), TOPICS).expect("the list of topics");
@@ -178,10 +179,7 @@ async fn handle(
                 return Some(bytes_of(answer));
             }
             Step::Close(answer, _) => {
-                return match answer {
-                    Some(answer) => Some(bytes_of(answer)),
-                    None => None,
-                };
+                return answer.map(bytes_of);
             }
         }
     }
