@@ -33,22 +33,25 @@ impl Partition {
             if self.flushed.load(Ordering::Acquire) >= offset {
                 break;
             }
-            if self.failed.load(Ordering::Acquire) {
-                return Err(ResponseError::KafkaStorageError);
-            }
-            let partition = Arc::clone(self);
-            let flushed = tokio::task::spawn_blocking(move || partition.flush_now()).await;
-            drop(turn);
-            match flushed {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(error),
-                Err(stopped) => {
-                    tracing::error!(error = %stopped, "a flush did not end");
-                    return Err(ResponseError::KafkaStorageError);
-                }
-            }
+            self.flush_in_turn(turn).await?;
         }
         Ok(())
+    }
+
+    async fn flush_in_turn(
+        self: &Arc<Self>,
+        turn: tokio::sync::MutexGuard<'_, ()>,
+    ) -> Result<(), ResponseError> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(ResponseError::KafkaStorageError);
+        }
+        let partition = Arc::clone(self);
+        let flushed = tokio::task::spawn_blocking(move || partition.flush_now()).await;
+        drop(turn);
+        flushed.unwrap_or_else(|stopped| {
+            tracing::error!(error = %stopped, "a flush did not end");
+            Err(ResponseError::KafkaStorageError)
+        })
     }
 
     /// Flushes what is there, if there is anything, or only full segments.
@@ -63,7 +66,14 @@ impl Partition {
         if self.failed.load(Ordering::Acquire) || !self.is_alive() || (only_sealed && !sealed) {
             return Ok(());
         }
-        self.flush(next_offset).await
+        self.flush(next_offset).await?;
+        // A segment may have been closed after its last record was flushed: its side files
+        // are still to be saved, and until then nothing of it is cleaned or removed.
+        let turn = self.flushing.lock().await;
+        if lock(&self.writer).sealed.is_empty() {
+            return Ok(());
+        }
+        self.flush_in_turn(turn).await
     }
 
     /// Syncs sealed segments, their indexes and the active segment. After a failed fsync
@@ -111,12 +121,16 @@ impl Partition {
             }
         })();
         drop(dir);
-        if let Err(error) = saved {
-            self.storage_error("save the indexes of full segments", &error);
-            lock(&self.writer).sealed.splice(0..0, sealed);
+        match saved {
+            Ok(()) => {
+                self.settled.fetch_max(active.base(), Ordering::AcqRel);
+            }
+            Err(error) => {
+                self.storage_error("save the indexes of full segments", &error);
+                lock(&self.writer).sealed.splice(0..0, sealed);
+            }
         }
         self.flushed.fetch_max(upto, Ordering::AcqRel);
-        self.settled.fetch_max(active.base(), Ordering::AcqRel);
         if self.settings().durable_before_ack {
             self.shown_bytes.fetch_max(appended, Ordering::AcqRel);
             self.high_watermark.fetch_max(upto, Ordering::AcqRel);
