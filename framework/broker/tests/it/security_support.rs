@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use kafka_protocol::messages::create_acls_request::AclCreation;
 use kafka_protocol::messages::{
@@ -21,13 +19,6 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use crate::support::{ANY, Raw, TestBroker, string};
 
 pub(crate) const WAIT: Duration = Duration::from_secs(20);
-
-fn pem(label: &str, der: &[u8]) -> String {
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        BASE64.encode(der)
-    )
-}
 
 /// An authority that signs certificates, and where they are kept.
 pub(crate) struct Authority {
@@ -48,7 +39,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).unwrap();
         Self {
-            pem: pem("CERTIFICATE", certificate.der()),
+            pem: certificate.pem(),
             issuer: Issuer::new(params, key),
         }
     }
@@ -65,8 +56,8 @@ impl Authority {
         }
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Signed {
-            certificate: pem("CERTIFICATE", certificate.der()),
-            key: pem("PRIVATE KEY", &key.serialize_der()),
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
         }
     }
 }

@@ -1,6 +1,11 @@
-//! A domain whose store is in Postgres, while the way there and the server fail.
+//! A domain whose store is in Postgres: encrypted, and while the way there and the server
+//! fail.
+
+use std::path::Path;
 
 use mesh_runtime::Running;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use sqlx::{Connection, PgConnection};
 
 use super::platform::{Client, Platform};
 use super::shop;
@@ -117,4 +122,89 @@ async fn a_process_that_was_cut_off_is_replaced_and_ends() {
     old.stop().await;
     check(&platform, &client).await;
     new.stop().await;
+}
+
+/// An authority, and what it has signed for the server and for the user `mesh`, as files.
+fn certify(folder: &Path) {
+    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    write("ca.pem", params.self_signed(&key).unwrap().pem());
+    let issuer = Issuer::new(params, key);
+    for (name, hosts) in [
+        ("server", vec!["127.0.0.1".to_owned()]),
+        ("mesh", Vec::new()),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(hosts).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        write(
+            &format!("{name}.pem"),
+            params.signed_by(&key, &issuer).unwrap().pem(),
+        );
+        write(&format!("{name}.key"), key.serialize_pem());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_is_reached_encrypted_and_only_where_the_server_is_the_right_one() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let [folder, other] = [(); 2].map(|()| {
+        let folder = tempfile::tempdir().unwrap();
+        certify(folder.path());
+        folder
+    });
+    // Postgres runs as another user.
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), readable).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = port.local_addr().unwrap().port();
+    std::fs::write(folder.path().join("port"), port.to_string()).unwrap();
+    cluster.encrypt(folder.path());
+    let url = |mode: &str, authority: &Path| {
+        let (authority, own) = (authority.display(), folder.path().display());
+        format!(
+            "postgres://mesh@127.0.0.1:{port}/postgres?sslmode={mode}\
+             &sslrootcert={authority}/ca.pem&sslcert={own}/mesh.pem&sslkey={own}/mesh.key"
+        )
+    };
+
+    let platform = Platform::start().await;
+    for (wrong, words) in [
+        (url("verify-full", other.path()), "UnknownIssuer"),
+        (url("disable", folder.path()), "no encryption"),
+    ] {
+        let mut config = platform.config("shop");
+        config.store_url = Some(wrong.parse().unwrap());
+        let begun = std::time::Instant::now();
+        let error = Running::start(shop::domain(ORDERS, 100), config).await;
+        let error = error.err().expect(words).to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(
+            begun.elapsed().as_secs() < 10,
+            "nothing is gained by waiting"
+        );
+    }
+
+    let running = run(&platform, &url("verify-full", folder.path())).await;
+    let client = Client::of(&running);
+    check(&platform, &client).await;
+    let mut local = PgConnection::connect(&cluster.local_url(port))
+        .await
+        .unwrap();
+    let (all, encrypted): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE s.ssl AND s.client_dn = '/CN=mesh')
+         FROM pg_stat_activity a JOIN pg_stat_ssl s USING (pid)
+         WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()",
+    )
+    .fetch_one(&mut local)
+    .await
+    .unwrap();
+    assert!(all > 0 && all == encrypted, "{encrypted} of {all}");
+    local.close().await.unwrap();
+    running.stop().await;
 }

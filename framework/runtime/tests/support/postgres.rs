@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -27,12 +27,22 @@ control() { "$bin/pg_ctl" -D "$dir/data" -w -t 30 "$@" >>"$dir/control.log" 2>&1
     exit 1
 }
 echo "$dir"
-while read -r command; do
+more=
+while read -r command argument; do
     case $command in
+    encrypt)
+        # From a network, only with TLS and with a certificate of the authority.
+        cp "$argument"/ca.pem "$argument"/server.pem "$argument"/server.key "$dir/data"
+        chmod 600 "$dir/data/server.key"
+        echo 'hostssl all all 127.0.0.1/32 cert clientcert=verify-full' >"$dir/data/pg_hba.conf"
+        echo 'local all all trust' >>"$dir/data/pg_hba.conf"
+        more="-c listen_addresses=127.0.0.1 -p $(cat "$argument/port") -c ssl=on -c ssl_cert_file=server.pem -c ssl_key_file=server.key -c ssl_ca_file=ca.pem"
+        control -m fast stop
+        ;;
     start)
         # After a kill the memory of the last server is in use until its last process ends.
         tries=0
-        until control -l "$dir/server.log" -o "-k $dir -c listen_addresses= -c max_connections=200" start; do
+        until control -l "$dir/server.log" -o "-k $dir -c listen_addresses= -c max_connections=200 $more" start; do
             tries=$((tries + 1))
             [ $tries -lt 50 ] || { cat "$dir/server.log" >&2; exit 1; }
             sleep 0.1
@@ -102,11 +112,27 @@ impl Cluster {
     }
 
     fn command(&self, command: &str) {
+        self.command_with(command, "");
+    }
+
+    fn command_with(&self, command: &str, argument: &str) {
         let mut keeper = self.keeper.lock().unwrap();
-        writeln!(keeper.0, "{command}").unwrap();
+        writeln!(keeper.0, "{command} {argument}").unwrap();
         let mut answer = String::new();
         keeper.1.read_line(&mut answer).unwrap();
         assert_eq!(answer.trim(), command, "Postgres does not start");
+    }
+
+    /// Has it listen on 127.0.0.1, where clients must encrypt and show a certificate, with
+    /// what stands in `folder`: `ca.pem`, `server.pem`, `server.key` and the `port`.
+    pub(crate) fn encrypt(&self, folder: &Path) {
+        self.command_with("encrypt", folder.to_str().unwrap());
+        self.command("start");
+    }
+
+    /// As [`Cluster::url`] when it listens on `port`.
+    pub(crate) fn local_url(&self, port: u16) -> String {
+        format!("{}&port={port}", self.url())
     }
 
     /// Kills the server as a crash of its process does, and starts it again.
@@ -256,7 +282,7 @@ async fn carry(mut client: TcpStream, mut server: UnixStream, mode: &AtomicU8) {
                 }
                 if breaks == AFTER || breaks == AFTER_AND_REFUSE {
                     // Its answer says that it is made, and goes nowhere.
-                    server.read(&mut from_server).await.ok();
+                    let _ = server.read(&mut from_server).await;
                     let then = if breaks == AFTER { PASS } else { REFUSE };
                     mode.store(then, Ordering::SeqCst);
                     return;

@@ -75,6 +75,26 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
     }
 }
 
+/// The error of a connection that was not made. What is wrong with certificates is worth
+/// another attempt to a process that runs, since the server may get others.
+pub(super) fn refused(error: sqlx::Error) -> Error {
+    let why = match &error {
+        sqlx::Error::Tls(why) => why.to_string(),
+        // So the driver tells what the handshake says.
+        sqlx::Error::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => why.to_string(),
+        _ => return failed(error),
+    };
+    Error::new(
+        ErrorKind::FailedPrecondition,
+        "no encrypted connection to the domain's database can be made",
+    )
+    .because(why)
+    .mend(
+        "see sslmode, sslrootcert, sslcert and sslkey in `store_url`, and the server's certificate",
+    )
+    .retryable(true)
+}
+
 fn told(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     match error {
         sqlx::Error::Database(told) => told.try_downcast_ref(),

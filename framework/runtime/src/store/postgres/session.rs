@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;
 
-use super::error::{PATIENCE, within};
+use super::error::{PATIENCE, refused, timed, within};
 use crate::store_url::StoreUrl;
 
 /// How long the first connection is tried for: a database may start together with us.
@@ -88,7 +88,11 @@ impl Session {
         let mut session = loop {
             match Self::connect(target).await {
                 Ok(session) => break session,
-                Err(error) if error.is_retryable() && tokio::time::Instant::now() < until => {
+                Err(error)
+                    if error.is_retryable()
+                        && error.kind() != ErrorKind::FailedPrecondition
+                        && tokio::time::Instant::now() < until =>
+                {
                     if !told {
                         tracing::warn!(
                             error = error.log_line(),
@@ -115,7 +119,7 @@ impl Session {
     /// A session without the lock.
     pub(super) async fn connect(target: &Target) -> Result<Self> {
         let options = target.options();
-        let mut connection = within(options.connect()).await?;
+        let mut connection = timed(options.connect()).await.map_err(refused)?;
         within(prepare(&mut connection, &target.schema, WRITER)).await?;
         let (pid, started) = within(
             sqlx::query_as(
