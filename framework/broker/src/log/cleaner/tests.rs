@@ -178,12 +178,7 @@ fn a_crash_at_any_step_of_the_exchange_leaves_the_old_or_the_new() {
         let segments = partition.segments();
         let count = segments.partition_point(|segment| segment.base() < dirt.end);
         let stopped = || false;
-        let mut pace = Pace {
-            since: Instant::now(),
-            bytes: 0,
-            bytes_per_second: u64::MAX,
-            is_stopped: &stopped,
-        };
+        let mut pace = Pace::new(u64::MAX, &stopped);
         let (upto, keys) = partition
             .newest_offsets(&segments, count, &dirt, &LIMITS, &mut pace)
             .unwrap();
