@@ -37,7 +37,7 @@ pub(crate) struct Platform {
     pub(crate) stream: StreamConfig,
     pub(crate) catalog_url: String,
     pub(crate) catalog: tokio::task::JoinHandle<()>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 pub(crate) async fn serve(router: axum::Router) -> (String, tokio::task::JoinHandle<()>) {
@@ -55,11 +55,16 @@ pub(crate) fn access() -> Access {
 
 impl Platform {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Its broker as `change` makes it.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut BrokerConfig)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let broker = Broker::start(BrokerConfig::new(dir.path().join("broker"), any))
-            .await
-            .unwrap();
+        let mut config = BrokerConfig::new(dir.path().join("broker"), any);
+        change(&mut config);
+        let broker = Broker::start(config).await.unwrap();
         let registry = Registry::open(RegistryConfig::new(dir.path().join("registry.db")))
             .await
             .unwrap();
@@ -75,8 +80,26 @@ impl Platform {
             broker,
             catalog_url,
             catalog,
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// Bytes that the logs of all topics take on disk.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let mut folders = vec![self.dir.path().join("broker")];
+        let mut bytes = 0;
+        while let Some(folder) = folders.pop() {
+            // What the broker deletes meanwhile takes no room.
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|is| is == "log") {
+                    bytes += entry.metadata().map_or(0, |metadata| metadata.len());
+                }
+            }
+        }
+        bytes
     }
 
     /// Registers product `R` everywhere and gives a producer of it.

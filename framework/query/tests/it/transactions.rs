@@ -1,8 +1,9 @@
 //! Tables over topics with transactions: what is open or aborted is never a row, and the
 //! offsets that marks of transactions take are no obstacle, wherever they stand.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mesh_broker::FlushPolicy;
 use mesh_core::{Record, TraceContext};
 use mesh_stream::{Encoder, Headers, Outgoing, TransactionalProducer, TypedProducer};
 
@@ -330,4 +331,54 @@ async fn a_state_is_that_of_committed_records() {
     quickly(check(&session, rows, "south,3")).await;
     writer.begin().put(None, visits(4)).await.abort().await;
     quickly(check(&session, rows, "south,3")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_compaction_left_is_read_as_before() {
+    let platform = Platform::start_with(|config| {
+        config.segment_bytes = 32 * 1024;
+        config.log_cleaner_backoff = Duration::from_millis(50);
+        config.log_retention_check_interval = Duration::from_millis(50);
+        config.flush = FlushPolicy::Interval(Duration::from_millis(50));
+    })
+    .await;
+    let product = platform.publish::<StoreProfile>().await;
+    let writer = Writer::new(&platform, &product, "first").await;
+    let round = |visits: i64| (0..200).map(move |n| store(&format!("s{n}"), "Oslo", visits));
+    // The last words on the first stores stand early and those on the others late, so that
+    // holes of all sizes lie between; what is aborted is never the last word.
+    writer.begin().put(None, round(1)).await.commit().await;
+    let one_round = platform.log_bytes();
+    for visits in 2..20 {
+        let others = round(visits).skip(10 * visits as usize);
+        writer.begin().put(None, others).await.commit().await;
+        writer.begin().put(None, round(1_000)).await.abort().await;
+    }
+    let gone = store("s0", "", 0).key();
+    drop(product.delete(&gone).await.unwrap());
+    product.flush(Duration::from_secs(30)).await.unwrap();
+    let begun = Instant::now();
+    // Some 28 rounds were written.
+    while platform.log_bytes() > one_round * 14 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing is compacted"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let session = platform.session().await;
+    let expected: i64 = (0..200).map(|n: i64| (n / 10).clamp(1, 19)).sum();
+    let count = "SELECT count(*), sum(visits) FROM shop.stores";
+    check(&session, count, &format!("199,{}", expected - 1)).await;
+    check(
+        &session,
+        "SELECT visits FROM shop.stores WHERE store IN ('s5', 's55', 's199') ORDER BY 1",
+        "1;5;19",
+    )
+    .await;
+    // And with more on top of it.
+    let again = (0..100).map(|n| store(&format!("s{n}"), "Rome", 30));
+    writer.begin().put(None, again).await.commit().await;
+    let cities = "SELECT city, count(*) FROM shop.stores GROUP BY 1 ORDER BY 1";
+    quickly(check(&session, cities, "Oslo,100;Rome,100")).await;
 }
