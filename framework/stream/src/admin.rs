@@ -225,7 +225,7 @@ impl Admin {
     pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
         let name = topic.to_owned();
         self.ask("asking for offsets", move |client| {
-            client.fetch_watermarks(&name, partition, ASK_TIMEOUT)
+            watermarks(client, &name, partition)
         })
         .await
         .map_err(|error| error.with("topic", topic).with("partition", partition))
@@ -244,7 +244,7 @@ impl Admin {
             client(config, &settings)
         });
         self.question(made.await?, "asking for offsets", move |client| {
-            client.fetch_watermarks(&name, partition, ASK_TIMEOUT)
+            watermarks(client, &name, partition)
         })
         .await
         .map(|(_, high)| high)
@@ -309,6 +309,31 @@ impl Admin {
         .await
         .map_err(|error| Error::internal(what).because(error))?
         .map_err(|error| fault::kafka(&self.inner.config.bootstrap, what, error))
+    }
+}
+
+/// The bounds of a partition. A client that has asked while the topic was being made keeps
+/// it in mind as one without partitions, for a quarter of an hour: it is told to look again.
+fn watermarks(
+    client: &BaseConsumer<Context>,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), KafkaError> {
+    match client.fetch_watermarks(topic, partition, ASK_TIMEOUT) {
+        Err(error)
+            if matches!(
+                error.rdkafka_error_code(),
+                Some(
+                    RDKafkaErrorCode::UnknownPartition
+                        | RDKafkaErrorCode::UnknownTopic
+                        | RDKafkaErrorCode::UnknownTopicOrPartition
+                )
+            ) =>
+        {
+            client.fetch_metadata(Some(topic), ASK_TIMEOUT)?;
+            client.fetch_watermarks(topic, partition, ASK_TIMEOUT)
+        }
+        answer => answer,
     }
 }
 

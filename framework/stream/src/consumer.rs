@@ -346,6 +346,20 @@ impl GroupConsumer {
         .await
     }
 
+    /// Whether a broker answers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](mesh_core::ErrorKind::Unavailable) if none does.
+    pub async fn reachable(&self) -> Result<()> {
+        self.blocking("asking for the cluster", |client| {
+            // One topic, there or not: the metadata of all may be large.
+            client
+                .fetch_metadata(Some("__consumer_offsets"), ASK_TIMEOUT)
+                .map(drop)
+        })
+        .await
+    }
+
     /// Leaves the group, so that its other members need not wait for this one's session to
     /// run out.
     pub async fn close(mut self) {
