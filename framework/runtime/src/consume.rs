@@ -6,17 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Result};
-use mesh_stream::{Admin, GroupConsumer, RawRecord, RebalanceListener, StreamConfig};
+use mesh_stream::{GroupConsumer, RawRecord};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::handler::RunningHandler;
-use crate::host::Host;
 use crate::partition::Worker;
 use crate::setup::persist;
 use crate::status::sentence;
+use crate::task::{Change, Task};
 
 /// Records waiting for a worker at which its partition is paused, and taken up again.
 const QUEUE_HIGH: usize = 4_000;
@@ -24,41 +23,6 @@ const QUEUE_LOW: usize = 1_000;
 /// How often the group's offsets are committed. They only save reading again: the store
 /// knows what was handled.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
-
-/// The consumption of one product by one handler.
-pub(crate) struct Task {
-    pub(crate) host: Arc<Host>,
-    pub(crate) name: String,
-    pub(crate) topic: &'static str,
-    pub(crate) handler: Arc<dyn RunningHandler>,
-    pub(crate) stream: StreamConfig,
-    pub(crate) admin: Admin,
-    /// Cancelled when it is to take nothing more in.
-    pub(crate) stop: CancellationToken,
-}
-
-/// A partition that came or went.
-enum Change {
-    Assigned(i32),
-    Revoked(i32),
-}
-
-struct Listener(mpsc::UnboundedSender<Change>);
-
-impl RebalanceListener for Listener {
-    fn assigned(&self, partitions: &[(String, i32)]) {
-        for (_, partition) in partitions {
-            // The receiver is gone only when the task has ended.
-            self.0.send(Change::Assigned(*partition)).ok();
-        }
-    }
-
-    fn revoked(&self, partitions: &[(String, i32)], _: bool) {
-        for (_, partition) in partitions {
-            self.0.send(Change::Revoked(*partition)).ok();
-        }
-    }
-}
 
 /// What workers have handled and the group has not been told yet.
 pub(crate) type Progress = Arc<Mutex<HashMap<i32, i64>>>;
@@ -74,27 +38,18 @@ struct Running {
 }
 
 impl Task {
-    /// Consumes until it is stopped.
-    pub(crate) async fn run(self) {
+    /// Has a handler with an outbox consume until it is stopped.
+    pub(crate) async fn consume(self) {
         let part = format!("handler {}", self.name);
         let mut backoff = Backoff::network();
         while !self.stop.is_cancelled() {
-            let there = persist(&self.host, &part, &self.stop, || async {
-                // A topic that is not there yet is made by its own domain.
-                self.admin
-                    .partitions(self.topic)
-                    .await
-                    .map_err(|error| match error.kind() {
-                        ErrorKind::NotFound => error.retryable(true),
-                        _ => error,
-                    })
-            });
+            let there = persist(&self.host, &part, &self.stop, || self.partitions());
             match there.await {
                 Ok(Some(_)) => {}
                 Ok(None) => return,
                 Err(error) => return self.host.fail(&part, error),
             }
-            match self.consume(&part).await {
+            match self.follow(&part).await {
                 Ok(()) => return,
                 Err(error) => {
                     tracing::warn!(
@@ -111,16 +66,14 @@ impl Task {
         }
     }
 
-    async fn consume(&self, part: &str) -> Result<()> {
-        let group = format!("{}.{}", self.host.domain, self.name);
-        let (changed, mut changes) = mpsc::unbounded_channel();
-        let listener = Arc::new(Listener(changed));
-        let consumer = GroupConsumer::with_listener(&self.stream, &group, &[self.topic], listener)?;
+    async fn follow(&self, part: &str) -> Result<()> {
+        let (consumer, mut changes) = self.join(&self.stream)?;
         let consumer = Arc::new(consumer);
         let progress = Progress::default();
         let mut workers: HashMap<i32, Running> = HashMap::new();
         let mut committing: Option<JoinHandle<()>> = None;
         let mut begins: Option<JoinHandle<Vec<(String, i32, i64)>>> = None;
+        let mut heard: Option<JoinHandle<bool>> = None;
         let mut tick = tokio::time::interval(COMMIT_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let ended = loop {
@@ -157,7 +110,19 @@ impl Task {
                         }
                     }
                     if let Ok(positions) = consumer.position() {
-                        self.pass_marks(positions, &mut workers, &progress);
+                        self.pass_idle(positions, &mut workers, &progress);
+                    }
+                    // That a broker answers again is not told, and where nothing is left
+                    // to read no record tells it either.
+                    if let Some(asked) = heard.take_if(|asked| asked.is_finished())
+                        && asked.await.unwrap_or(false)
+                    {
+                        self.host.status.clear(part);
+                    }
+                    if heard.is_none() && self.host.status.waits(part) {
+                        let consumer = Arc::clone(&consumer);
+                        let ask = async move { consumer.reachable().await.is_ok() };
+                        heard = Some(tokio::spawn(ask));
                     }
                 },
                 record = consumer.recv() => match record {
@@ -185,6 +150,15 @@ impl Task {
         }
         if let Some(committing) = committing {
             committing.await.ok();
+        }
+        if let Some(asked) = heard {
+            asked.abort();
+            // It was cut off: there is nothing to hear from it.
+            asked.await.ok();
+        }
+        if let Some(asked) = begins {
+            asked.abort();
+            asked.await.ok();
         }
         if let Some(last) = self.commit(&consumer, &progress) {
             // Without a broker the offsets stay behind, and the store knows better anyway.
@@ -249,7 +223,7 @@ impl Task {
     /// Moves past the marks that transactions leave in a log: where every record that came
     /// is handled, the handler is as far as its consumer. Else it would look as if it were
     /// behind for ever.
-    fn pass_marks(
+    fn pass_idle(
         &self,
         positions: Vec<(String, i32, i64)>,
         workers: &mut HashMap<i32, Running>,

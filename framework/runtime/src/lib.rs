@@ -35,6 +35,7 @@ mod rebuild;
 mod relay;
 mod replay;
 mod run;
+mod running;
 mod setup;
 mod source;
 mod state;
@@ -42,6 +43,7 @@ mod status;
 mod store;
 mod store_url;
 mod table;
+mod task;
 mod transform;
 mod unit;
 
@@ -53,10 +55,10 @@ pub use effects::Effects;
 #[doc(hidden)]
 pub use failpoint::failpoints;
 pub use handler::Handler;
-pub use host::Running;
 pub use peer::Peer;
 pub use replay::Replay;
 pub use run::run;
+pub use running::Running;
 pub use source::{Source, SourceBatch};
 pub use state::{StateValue, Stored};
 pub use store_url::{StoreUrl, WrongStoreUrl};

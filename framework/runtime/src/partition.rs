@@ -17,13 +17,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::consume::{Progress, Task, cut};
+use crate::consume::{Progress, cut};
 use crate::context::Context;
 use crate::failpoint::Point;
 use crate::handler::{Failure, RunningHandler};
 use crate::host::Host;
 use crate::status::sentence;
 use crate::store::{Commit, Outcome, Position, SetAside};
+use crate::task::Task;
 use crate::unit::{Cause, Unit};
 
 /// How long events are added to a batch; a batch holds up no later event for longer.

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::domain::Domain;
-use crate::host::Running;
+use crate::running::Running;
 
 /// Runs `domain` until SIGTERM or SIGINT: reads the configuration, starts logging, hosts
 /// the domain and stops it in order. The code is 0 after a stop that was asked for, 2 if

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::{Declared, Versioned, place};
 use crate::handler::{AnyHandler, RunningHandler};
 use crate::host::Host;
-use crate::{consume, transform};
+use crate::task::Task;
 
 /// How a handler becomes true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,31 +119,18 @@ impl Runners {
             if !place::placed(&host, &name, way, &stream, &stop).await {
                 return;
             }
+            let task = Task {
+                host,
+                name,
+                topic,
+                handler,
+                stream,
+                admin,
+                stop,
+            };
             match way {
-                Way::Outbox => {
-                    let task = consume::Task {
-                        host,
-                        name,
-                        topic,
-                        handler,
-                        stream,
-                        admin,
-                        stop,
-                    };
-                    task.run().await;
-                }
-                Way::Through => {
-                    let task = transform::Task {
-                        host,
-                        name,
-                        topic,
-                        handler,
-                        stream,
-                        admin,
-                        stop,
-                    };
-                    task.run().await;
-                }
+                Way::Outbox => task.consume().await,
+                Way::Through => task.transform().await,
             }
         });
         *running = Some((stopped, task));

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use mesh_stream::{Failed, RawRecord};
 
-use super::{Change, Life, Task, renew};
+use super::{Life, renew};
 use crate::consume::cut;
 use crate::rebuild;
 use crate::status::sentence;
+use crate::task::{Change, Task};
 
 /// How long the first record waits for others to share its transaction.
 const LINGER: Duration = Duration::from_millis(5);
@@ -38,7 +39,13 @@ impl Task {
                 () = self.stop.cancelled() => return Ok(None),
                 () = full => break,
                 _ = tick.tick(), if batch.is_empty() => {
+                    self.follow_changes(life, &mut batch)?;
                     self.pass_marks(life);
+                    self.show_beginnings(life).await;
+                    // As in `consume`: where nothing is left to read, nothing else tells it.
+                    if self.host.status.waits(part) && life.consumer.reachable().await.is_ok() {
+                        self.host.status.clear(part);
+                    }
                     continue;
                 }
                 received = life.consumer.recv() => received,
@@ -96,6 +103,31 @@ impl Task {
                 *shown = next.max(*shown);
             }
         });
+    }
+
+    /// Shows where the group begins to read partitions of which no record has come: the
+    /// consumer does not say, and without it nobody knows that there is nothing to do.
+    async fn show_beginnings(&self, life: &Life) {
+        let mut unknown = false;
+        self.host.status.handler(&self.name, |handler| {
+            let mut assigned = life.assigned.iter();
+            unknown = assigned.any(|partition| !handler.next_offsets.contains_key(partition));
+        });
+        if !unknown {
+            return;
+        }
+        match life.consumer.lag().await {
+            Ok(lags) => self.host.status.handler(&self.name, |handler| {
+                for lag in lags {
+                    let begin = lag.committed.unwrap_or(lag.low);
+                    handler.next_offsets.entry(lag.partition).or_insert(begin);
+                }
+            }),
+            // Asked again with the next tick.
+            Err(error) => {
+                tracing::debug!(handler = self.name, error = error.log_line(), "not asked");
+            }
+        }
     }
 
     /// Makes sure, for partitions that are new here, that their topic is still what was

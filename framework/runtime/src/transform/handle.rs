@@ -11,7 +11,7 @@ use mesh_core::{Error, Result};
 use mesh_stream::{Failed, RawRecord};
 use tokio::sync::Mutex;
 
-use super::{Life, Task, renew};
+use super::{Life, renew};
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::handler::Failure;
@@ -19,6 +19,7 @@ use crate::keep::Writer;
 use crate::partition::identity;
 use crate::status::sentence;
 use crate::store::{Commit, OutboxRow, SetAside};
+use crate::task::Task;
 use crate::unit::{Cause, Unit};
 
 /// How long a record may fail before its group is left, so that no other member waits.

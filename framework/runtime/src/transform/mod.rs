@@ -17,53 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Result};
-use mesh_stream::{
-    Admin, Failed, GroupConsumer, GroupMetadata, RebalanceListener, Remedy, StreamConfig,
-    TransactionalProducer,
-};
+use mesh_stream::{Failed, GroupConsumer, GroupMetadata, Remedy, TransactionalProducer};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
-use crate::handler::RunningHandler;
-use crate::host::Host;
 use crate::rebuild;
 use crate::setup::persist;
 use crate::status::sentence;
-
-/// A Kafka-to-Kafka handler of a running domain.
-pub(crate) struct Task {
-    pub(crate) host: Arc<Host>,
-    pub(crate) name: String,
-    pub(crate) topic: &'static str,
-    pub(crate) handler: Arc<dyn RunningHandler>,
-    pub(crate) stream: StreamConfig,
-    pub(crate) admin: Admin,
-    /// Cancelled when it is to take nothing more in.
-    pub(crate) stop: CancellationToken,
-}
-
-enum Change {
-    Assigned(i32),
-    Revoked(i32),
-}
-
-struct Listener(mpsc::UnboundedSender<Change>);
-
-impl RebalanceListener for Listener {
-    fn assigned(&self, partitions: &[(String, i32)]) {
-        for (_, partition) in partitions {
-            // The receiver is gone only when the task has ended.
-            self.0.send(Change::Assigned(*partition)).ok();
-        }
-    }
-
-    fn revoked(&self, partitions: &[(String, i32)], _: bool) {
-        for (_, partition) in partitions {
-            self.0.send(Change::Revoked(*partition)).ok();
-        }
-    }
-}
+use crate::task::{Change, Task};
 
 /// One membership in the group, with the producer that fences every earlier one of this
 /// process.
@@ -81,8 +42,8 @@ struct Life {
 }
 
 impl Task {
-    /// Handles until it is stopped.
-    pub(crate) async fn run(self) {
+    /// Has a Kafka-to-Kafka handler consume and publish until it is stopped.
+    pub(crate) async fn transform(self) {
         let part = format!("handler {}", self.name);
         let mut backoff = Backoff::network();
         while !self.stop.is_cancelled() {
@@ -123,28 +84,18 @@ impl Task {
     }
 
     async fn begin(&self) -> Result<Life> {
-        let partitions =
-            self.admin
-                .partitions(self.topic)
-                .await
-                .map_err(|error| match error.kind() {
-                    // A topic that is not there yet is made by its own domain.
-                    ErrorKind::NotFound => error.retryable(true),
-                    _ => error,
-                })?;
-        let group = format!("{}.{}", self.host.domain, self.name);
-        let id = format!("{group}.{}", self.host.store.outbox_id());
+        let partitions = self.partitions().await?;
+        let id = format!("{}.{}", self.group(), self.host.store.outbox_id());
         let mut stream = self.stream.clone();
         stream.client_id = format!("{}-{}", stream.client_id, self.name);
         let producer = TransactionalProducer::init(&stream, &id).await?;
         // With that the last life's transaction has ended, so its documents can be read.
         rebuild::follow(&self.host, &self.stream, &self.admin, &self.name).await?;
-        let (changed, changes) = mpsc::unbounded_channel();
-        let listener = Arc::new(Listener(changed));
         stream.overrides.remove("isolation.level");
+        let (consumer, changes) = self.join(&stream)?;
         Ok(Life {
             producer,
-            consumer: GroupConsumer::with_listener(&stream, &group, &[self.topic], listener)?,
+            consumer,
             changes,
             assigned: BTreeSet::new(),
             ready: BTreeSet::new(),

@@ -9,13 +9,14 @@ use mesh_stream::{Delivery, Failed, GroupMetadata, Headers, Outgoing, Remedy};
 use uuid::Uuid;
 
 use super::handle::Handled;
-use super::{Life, Task, renew};
+use super::{Life, renew};
 use crate::backoff::Backoff;
 use crate::failpoint::Point;
 use crate::rebuild;
 use crate::relay::insist;
 use crate::status::sentence;
 use crate::store::{Commit, OutboxRow, Position};
+use crate::task::Task;
 
 impl Task {
     /// Publishes what was handled with the group's offsets, and keeps it.
@@ -50,8 +51,14 @@ impl Task {
             documents,
             next,
             events,
+            rows,
             ..
         } = handled;
+        for row in &rows {
+            let topic = row.topic.as_str();
+            self.host.metrics.relayed.with_label_values(&[topic]).inc();
+            self.host.status.published(topic, 1);
+        }
         let mut positions: Vec<Position> = next
             .iter()
             .map(|(partition, next)| Position {

@@ -111,6 +111,13 @@ async fn a_transform_publishes_each_result_once_and_keeps_its_state() {
     client
         .until("no lag", |status| status["handlers"][0]["lag"] == 0)
         .await;
+    client
+        .until("what it has published is told", |status| {
+            let products = status["products"].as_array().unwrap();
+            let mut products = products.iter();
+            products.all(|product| product["published"] == ORDERS)
+        })
+        .await;
     running.stop().await;
     shop::check_payouts(&platform.payouts().await, ORDERS);
     // Another life repeats nothing.
@@ -121,6 +128,17 @@ async fn a_transform_publishes_each_result_once_and_keeps_its_state() {
     check_totals(&platform, &client, ORDERS).await;
     running.stop().await;
     shop::check_payouts(&platform.payouts().await, ORDERS);
+}
+
+/// Else whoever waits until nothing is left to do waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nothing_was_ever_published_nothing_is_left_to_handle() {
+    let platform = Platform::start().await;
+    let running = platform.run(domain(0)).await;
+    Client::of(&running)
+        .until("no lag", |status| status["handlers"][0]["lag"] == 0)
+        .await;
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,7 @@ use mesh_stream::{Headers, Outgoing};
 use super::platform::{Client, Platform};
 use super::shop::{self, Order, Pay};
 use super::store::Tables;
+use super::transform;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicates_are_passed_over_and_poison_is_set_aside() {
@@ -246,4 +247,32 @@ async fn a_contract_that_changed_under_its_version_stops_the_domain() {
     let client = Client::of(&running);
     running.stop().await;
     assert!(client.request("GET", "/healthz").send().await.is_err());
+}
+
+/// Nothing is left to read, so no record tells that the broker is there again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_without_work_is_ready_again_when_the_broker_is() {
+    for domain in [shop::domain(200, 100), transform::domain(200)] {
+        let mut platform = Platform::start().await;
+        let running = platform.run(domain).await;
+        let client = Client::of(&running);
+        client
+            .until("all is handled", |status| {
+                status["handlers"][0]["handled"] == 200 && status["ready"] == true
+            })
+            .await;
+        if !platform.kill_broker().await {
+            return;
+        }
+        let waits = |status: &serde_json::Value| {
+            let waiting = status["waiting"].as_object().unwrap();
+            waiting.keys().any(|part| part.starts_with("handler "))
+        };
+        client.until("the handler notices", waits).await;
+        platform.start_broker().await;
+        client
+            .until("it is ready again", |status| status["ready"] == true)
+            .await;
+        running.stop().await;
+    }
 }
