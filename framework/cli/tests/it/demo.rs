@@ -19,13 +19,13 @@ fn the_made_up_bank_runs_to_the_end_and_a_stranger_reads_it() {
 
 #[test]
 fn with_logins_and_access_control_each_domain_does_its_own_work_alone() {
-    let mut demo = Demo::start_embedded(&["--customers=240", "--secure"]);
+    let mut demo = Demo::start_embedded(&["--customers=60", "--seed=6", "--secure"]);
     demo.wait_for("The mesh stays up");
-    assert_eq!(demo.sql("SELECT count(*) FROM customer.profiles"), "240");
+    assert_eq!(demo.sql("SELECT count(*) FROM customer.profiles"), "60");
     let Some(python) = python() else { return };
     let logins = demo.folder().join("demo/logins");
     let admin = logins.join("admin.toml");
-    let judged = ["--login", admin.to_str().unwrap(), "--accounts=200"];
+    let judged = ["--login", admin.to_str().unwrap(), "--accounts=50"];
     demo.judge(&python, "reconcile.py", &judged);
 
     // Somebody who may log in, and has no rule; the running broker learns of it.

@@ -165,7 +165,13 @@ impl Demo {
         let manifest = workspace.join("domains/receipts/Cargo.toml");
         std::fs::write(manifest, "[package]\nname = \"receipts\"\n").unwrap();
         receipts::install(&programs.join("receipts"), lost);
+        // The dead leave their groups and transactions sooner, so that a round is short.
+        let settings = demo.folder().join("kafka.toml");
+        let text = "[kafka]\n\"session.timeout.ms\" = 6000\n\"heartbeat.interval.ms\" = 1000\n\
+                    \"transaction.timeout.ms\" = 10000\n";
+        std::fs::write(&settings, text).unwrap();
         demo.arguments = vec![
+            format!("--kafka-config={}", settings.display()),
             format!("--programs={}", programs.display()),
             format!("--workspace={}", workspace.display()),
         ];

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
-/// Customers of the bank of a round, and its seed: as small
+/// Customers of the bank of a round, and its seed: as small as a bank can be in which some
 /// loans are approved and some are not.
-pub(crate) const BANK: [&str; 2] = ["--customers=240", "--seed=1999"];
+pub(crate) const BANK: [&str; 2] = ["--customers=60", "--seed=6"];
 /// The accounts of that bank.
-pub(crate) const ACCOUNTS: &str = "--accounts=200";
-pub(crate) const PROFILES: &str = "--profiles=240";
+pub(crate) const ACCOUNTS: &str = "--accounts=50";
+pub(crate) const PROFILES: &str = "--profiles=60";
 
 /// Where the flow passes failpoints: a domain, a topic, and how often at the least.
 pub(crate) struct Place {
@@ -29,9 +29,9 @@ impl Place {
 
 /// The topics that each domain writes by its outbox, and how many records come at the least.
 const WRITTEN: [(&str, &str, u32); 7] = [
-    ("transaction", "transaction.payments.v1", 9),
-    ("loan", "loan.decisions.v1", 5),
-    ("loan", "loan.applications.v1", 5),
+    ("transaction", "transaction.payments.v1", 6),
+    ("loan", "loan.decisions.v1", 11),
+    ("loan", "loan.applications.v1", 11),
     ("customer", "customer.credit_scores.v1", 4),
     ("customer", "customer.profiles.v1", 60),
     ("transaction", "transaction.accounts.v1", 50),
@@ -39,9 +39,9 @@ const WRITTEN: [(&str, &str, u32); 7] = [
 ];
 /// The topics that each domain consumes with a handler and an outbox.
 const HANDLED: [(&str, &str, u32); 3] = [
-    ("loan", "loan.applications.v1", 5),
-    ("transaction", "loan.decisions.v1", 5),
-    ("transaction", "transaction.payments.v1", 9),
+    ("loan", "loan.applications.v1", 11),
+    ("transaction", "loan.decisions.v1", 11),
+    ("transaction", "transaction.payments.v1", 6),
 ];
 /// The topics that Kafka-to-Kafka handlers consume; a point is passed once a transaction.
 const FOLLOWED: [(&str, &str, u32); 1] = [("receipts", "transaction.payments.v1", 1)];
