@@ -16,6 +16,8 @@ mod recovery;
 mod retention;
 mod segment;
 mod snapshots;
+#[cfg(test)]
+mod testing;
 mod transactions;
 mod txn_index;
 mod validate;

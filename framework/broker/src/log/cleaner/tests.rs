@@ -4,67 +4,32 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::batch::{self, BatchHeader, HEADER_LEN};
-use super::super::codec;
-use super::super::records::put_varint;
+use super::super::batch::{BatchHeader, HEADER_LEN};
+use super::super::testing::{self, append, batch_of};
 use super::*;
-use crate::config::BrokerConfig;
-use crate::log::LogSettings;
-use crate::topic_config::{TopicConfigs, log_settings};
 
 const LIMITS: CleanerLimits = CleanerLimits {
     dedupe_bytes: 1 << 20,
     bytes_per_second: u64::MAX,
 };
 
-fn settings(dir: &Path) -> LogSettings {
-    let configs: TopicConfigs = [
-        ("cleanup.policy", "compact"),
-        ("segment.bytes", "1024"),
-        ("index.interval.bytes", "200"),
-        ("min.cleanable.dirty.ratio", "0.01"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    log_settings(&BrokerConfig::new(dir, any), &configs)
-}
-
-/// A batch of (key, value) in a codec.
-fn batch_of(records: &[(&str, &str)], codec_id: i16) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (at, (key, value)) in (0..).zip(records) {
-        let mut record = vec![0, 0];
-        put_varint(&mut record, at);
-        for text in [key, value] {
-            put_varint(&mut record, text.len() as i64);
-            record.extend_from_slice(text.as_bytes());
-        }
-        record.push(0);
-        put_varint(&mut body, record.len() as i64);
-        body.extend_from_slice(&record);
-    }
-    let mut bytes = vec![0; HEADER_LEN];
-    bytes[16] = 2;
-    bytes[22] = codec_id as u8;
-    let last = i32::try_from(records.len()).unwrap() - 1;
-    bytes[23..27].copy_from_slice(&last.to_be_bytes());
-    bytes[43..51].copy_from_slice(&(-1i64).to_be_bytes());
-    bytes.extend(codec::pack(codec_id, &body).unwrap());
-    batch::rewrite(&mut bytes, 0, now_ms(), now_ms(), None, last + 1);
-    bytes
-}
+const SETTINGS: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("segment.bytes", "1024"),
+    ("index.interval.bytes", "200"),
+    ("min.cleanable.dirty.ratio", "0.01"),
+];
 
 /// Writes many values of few keys, in every codec, and makes them durable.
 fn filled(dir: &Path) -> Arc<Partition> {
-    let partition = Arc::new(Partition::create("t", 0, dir, settings(dir)).unwrap());
+    let partition = Arc::new(testing::partition(dir, SETTINGS));
     for round in 0..60 {
         let (one, two) = (format!("k{}", round % 7), format!("k{}", round % 5));
         let value = format!("{round} {}", "x".repeat(40));
-        let bytes = batch_of(&[(&one, &value), (&two, &value)], round % 5);
-        let header = BatchHeader::parse(&bytes).unwrap();
-        partition.append(&bytes, &header, || Ok(())).unwrap();
+        append(
+            &partition,
+            &batch_of(&[(&one, &value), (&two, &value)], round % 5),
+        );
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(partition.flush(120)).unwrap();
@@ -106,7 +71,7 @@ fn newest(records: &[(i64, Vec<u8>, Vec<u8>)]) -> BTreeMap<Vec<u8>, (i64, Vec<u8
 }
 
 fn reopened(dir: &Path, clean: bool) -> Partition {
-    let (partition, recovered) = Partition::open("t", 0, dir, settings(dir), clean).unwrap();
+    let (partition, recovered) = testing::opened(dir, SETTINGS, clean);
     assert!(recovered.findings.is_empty(), "{:?}", recovered.findings);
     partition
 }
