@@ -13,6 +13,7 @@ mod read;
 mod read_by_time;
 mod records;
 mod recovery;
+mod replay;
 mod retention;
 mod segment;
 mod snapshots;
