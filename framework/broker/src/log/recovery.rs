@@ -107,6 +107,10 @@ impl Partition {
                     ErrorKind::PermissionDenied,
                     "give the process the right to read and write the folder",
                 ),
+                io::ErrorKind::InvalidData => (
+                    ErrorKind::Corrupt,
+                    "do what the cause says of the file, and check the disk",
+                ),
                 _ => (ErrorKind::Corrupt, "check the disk"),
             };
             Error::new(kind, "the log of a partition cannot be opened")
