@@ -231,9 +231,10 @@ impl Partition {
         }
     }
 
-    /// Forgets producers that have been silent for longer than `expiry_ms`.
-    pub(crate) fn forget_silent_producers(&self, expiry_ms: i64) {
-        lock(&self.writer).producers.expire(now_ms(), expiry_ms);
+    /// Forgets producers that have been silent for longer than `producer.id.expiration.ms`.
+    pub(crate) fn forget_silent_producers(&self) {
+        let expiry_ms = self.settings().producer_expiry_ms;
+        lock(&self.writer).producers.expire(steady_ms(), expiry_ms);
     }
 
     /// What is known of producers, for whoever administers the broker.
