@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::batch::{BatchHeader, HEADER_LEN};
+use super::super::batch::{self, BatchHeader, HEADER_LEN};
 use super::super::testing::{self, append, batch_of};
 use super::*;
 
@@ -129,6 +129,26 @@ fn what_does_not_fit_in_memory_is_cleaned_in_parts() {
     let end = partition.segments().last().unwrap().base();
     let after = all(&partition);
     assert_eq!(after.iter().filter(|record| record.0 < end).count(), 7);
+}
+
+#[test]
+fn a_record_whose_offset_lies_outside_of_its_batch_stops_no_cleaning() {
+    let folder = tempfile::tempdir().unwrap();
+    let partition = Arc::new(testing::partition(&folder.path().join("t-0"), SETTINGS));
+    let value = "v".repeat(600);
+    let good = batch_of(&[("k", &value)], 0);
+    let mut outside = good.clone();
+    // The distance of its record's offset, behind a length of two bytes: 63.
+    outside[HEADER_LEN + 4] = 126;
+    batch::seal(&mut outside);
+    for bytes in [&good, &outside, &good] {
+        append(&partition, bytes);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(partition.flush(3)).unwrap();
+    let dirt = partition.dirt(now_ms()).unwrap().unwrap();
+    let cleaned = partition.clean(&dirt, &LIMITS, &|| false).unwrap();
+    assert_eq!((dirt.end, cleaned.first_dirty), (2, 2));
 }
 
 #[test]
