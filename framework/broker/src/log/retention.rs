@@ -2,7 +2,9 @@
 //! behind.
 //!
 //! The new beginning is durable before a file is removed, so that no crash brings records
-//! back that were deleted. Whoever reads a removed file still has it open.
+//! back that were deleted. Whoever reads a removed file still has it open. Retention goes on
+//! when the disk is too full for the file that holds the beginning: then the first segment
+//! that is left tells it.
 
 use std::fs;
 use std::io;
@@ -160,7 +162,15 @@ impl Partition {
         if count == 0 {
             return Ok(Removed::default());
         }
-        self.move_start(segments[count].base())?;
+        let start = segments[count].base();
+        let is_noted = match self.move_start(start) {
+            Ok(()) => true,
+            Err(error) if is_full(&error) => {
+                self.log_start.fetch_max(start, Ordering::AcqRel);
+                false
+            }
+            Err(error) => return Err(error),
+        };
         let dir = read(&self.dir);
         if !self.is_alive() {
             return Ok(Removed::default());
@@ -174,6 +184,10 @@ impl Partition {
             removed.segments += 1;
             removed.bytes += segment.len();
             remove_files(&dir, segment.base())?;
+            if !is_noted {
+                // One after the other, or a power failure could leave a hole.
+                files::sync_dir(&dir)?;
+            }
         }
         files::sync_dir(&dir)?;
         Ok(removed)
@@ -211,6 +225,13 @@ impl Partition {
         }
         Ok(count)
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 fn is_expired(segment: &Segment, retention_ms: i64, now: i64) -> io::Result<bool> {
