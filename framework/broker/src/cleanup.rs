@@ -13,7 +13,8 @@ use crate::sync::now_ms;
 /// The longest pause before a partition is tried again that could not be cleaned.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
-/// Removes old segments, each time the interval has gone by or records were deleted.
+/// Removes old segments and forgets silent producers, each time the interval has gone by or
+/// records were deleted.
 pub(crate) async fn apply_retention(shared: Arc<Shared>) {
     let interval = shared.config.log_retention_check_interval;
     loop {
@@ -35,7 +36,11 @@ pub(crate) async fn apply_retention(shared: Arc<Shared>) {
 
 async fn retain(shared: &Shared, topic: &str, index: usize, partition: &Arc<Partition>) {
     let rolling = Arc::clone(partition);
-    let rolled = tokio::task::spawn_blocking(move || rolling.roll_if_expired(now_ms())).await;
+    let rolled = tokio::task::spawn_blocking(move || {
+        rolling.forget_silent_producers();
+        rolling.roll_if_expired(now_ms())
+    })
+    .await;
     match rolled {
         // What is removed has been made durable first, as if it were to stay.
         Ok(Ok(true)) => {
@@ -185,10 +190,9 @@ async fn clean(
         dirt,
     } = candidate;
     let stop = shared.stop.clone();
-    let expiry = partition.settings().producer_expiry_ms;
     let cleaning = tokio::task::spawn_blocking(move || {
         // Batches are kept for the sake of producers that are known.
-        partition.forget_silent_producers(expiry);
+        partition.forget_silent_producers();
         partition.clean(&dirt, &limits, &|| stop.is_cancelled())
     });
     let metrics = &shared.metrics;

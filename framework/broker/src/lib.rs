@@ -103,6 +103,8 @@
 //! | Settings fixed at the start (`num.partitions`, ...) | AlterConfigs: INVALID_REQUEST; those that topics take as defaults (`log.retention.ms`, ...) can be altered, except `log.flush.interval.ms`, which is the flush policy. A name that no broker knows is INVALID_CONFIG, where Kafka stores it |
 //! | Settings of groups and of client metrics | INVALID_REQUEST; ListConfigResources is not advertised |
 //! | Record formats before magic 2 | INVALID_RECORD |
+//! | A look at records in a codec | only in compacted topics, and offsets by time unpack them; elsewhere a batch with a right CRC is stored, where Kafka unpacks it and refuses what is no record |
+//! | `segment.bytes` from a megabyte on | taken from 1,024 on, where Kafka answers INVALID_CONFIG; a batch larger than that gets a segment for itself, where Kafka answers RECORD_LIST_TOO_LARGE |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
 //! | Incremental fetch sessions | every fetch is a full one |
 //!

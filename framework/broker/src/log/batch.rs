@@ -1,7 +1,6 @@
 //! The header of a record batch (Kafka's message format, magic 2).
 //!
-//! The broker reads the 61 bytes of the header and not the records behind it, except when a
-//! client asks for offsets by time and in topics that are compacted (see [`super::records`]).
+//! The broker works with the 61 bytes of the header; [`super::records`] looks behind it.
 
 use bytes::Buf;
 

@@ -29,7 +29,7 @@ impl Partition {
     /// next one together: that groups the fsyncs.
     pub(crate) async fn flush(self: &Arc<Self>, offset: i64) -> Result<(), ResponseError> {
         while self.flushed.load(Ordering::Acquire) < offset {
-            let turn = self.flushing.lock().await;
+            let turn = Arc::clone(&self.flushing).lock_owned().await;
             if self.flushed.load(Ordering::Acquire) >= offset {
                 break;
             }
@@ -38,17 +38,23 @@ impl Partition {
         Ok(())
     }
 
+    /// Flushes on a thread that may wait. The turn goes along: whoever waits for the flush
+    /// may give up, as when a connection ends, and the next one must not begin before this
+    /// one has ended, since it would take for durable what is still being synced.
     async fn flush_in_turn(
         self: &Arc<Self>,
-        turn: tokio::sync::MutexGuard<'_, ()>,
+        turn: tokio::sync::OwnedMutexGuard<()>,
     ) -> Result<(), ResponseError> {
         if self.failed.load(Ordering::Acquire) {
             return Err(ResponseError::KafkaStorageError);
         }
         let partition = Arc::clone(self);
-        let flushed = tokio::task::spawn_blocking(move || partition.flush_now()).await;
-        drop(turn);
-        flushed.unwrap_or_else(|stopped| {
+        let flushing = tokio::task::spawn_blocking(move || {
+            let flushed = partition.flush_now();
+            drop(turn);
+            flushed
+        });
+        flushing.await.unwrap_or_else(|stopped| {
             tracing::error!(error = %stopped, "a flush did not end");
             Err(ResponseError::KafkaStorageError)
         })
@@ -69,7 +75,7 @@ impl Partition {
         self.flush(next_offset).await?;
         // A segment may have been closed after its last record was flushed: its side files
         // are still to be saved, and until then nothing of it is cleaned or removed.
-        let turn = self.flushing.lock().await;
+        let turn = Arc::clone(&self.flushing).lock_owned().await;
         if lock(&self.writer).sealed.is_empty() {
             return Ok(());
         }
@@ -164,5 +170,33 @@ impl Partition {
             })
             .and_then(|()| recovery::save_recovery_point(&dir, writer.next_offset))
             .map_err(|error| self.storage_error("close", &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::log::testing::{append, batch_of, partition};
+    use crate::sync::write;
+
+    #[test]
+    fn a_flush_keeps_its_turn_when_nobody_waits_for_it_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let partition = Arc::new(partition(&folder.path().join("t-0"), &[]));
+        append(&partition, &batch_of(&[("k", "v")], 0));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        // A flush needs the folder, and has taken its list of segments before.
+        let held = write(&partition.dir);
+        let given_up = runtime.block_on(async {
+            tokio::time::timeout(Duration::from_millis(50), partition.flush(1)).await
+        });
+        assert!(given_up.is_err(), "it waits for the folder");
+        assert!(partition.flushing.try_lock().is_err(), "it still runs");
+        drop(held);
+        runtime.block_on(partition.flush(1)).unwrap();
+        assert_eq!(partition.flushed.load(Ordering::Acquire), 1);
     }
 }

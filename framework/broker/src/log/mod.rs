@@ -13,9 +13,12 @@ mod read;
 mod read_by_time;
 mod records;
 mod recovery;
+mod replay;
 mod retention;
 mod segment;
 mod snapshots;
+#[cfg(test)]
+mod testing;
 mod transactions;
 mod txn_index;
 mod validate;

@@ -90,7 +90,8 @@ pub(crate) struct Partition {
     pub(super) appended_bytes: AtomicU64,
     pub(super) failed: AtomicBool,
     pub(super) deleted: AtomicBool,
-    pub(super) flushing: tokio::sync::Mutex<()>,
+    /// Held by the flush that runs, to its end.
+    pub(super) flushing: Arc<tokio::sync::Mutex<()>>,
     pub(super) waiters: Waiters,
     pub(super) damage: Damage,
     /// Segments before this offset are durable, with all their side files: they change no
@@ -132,7 +133,7 @@ impl Partition {
             appended_bytes: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
-            flushing: tokio::sync::Mutex::new(()),
+            flushing: Arc::default(),
             waiters: Waiters::default(),
             damage: Damage::default(),
             settled: AtomicI64::new(settled),

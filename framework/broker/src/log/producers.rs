@@ -7,6 +7,7 @@ use kafka_protocol::ResponseError;
 use serde::{Deserialize, Serialize};
 
 use super::batch::BatchHeader;
+use super::partition::LEADER_EPOCH;
 use super::transactions::{ActiveProducer, Marker};
 
 /// Batches remembered for each producer; a client has at most five in flight.
@@ -162,6 +163,14 @@ impl Producers {
         let first = producer.open_since.take()?;
         self.open.remove(&first);
         Some(first)
+    }
+
+    /// The epoch of the coordinator that last ended a transaction of this producer, if it
+    /// has one open in this epoch.
+    pub(super) fn coordinator_of_open(&self, producer_id: i64, epoch: i16) -> Option<i32> {
+        let known = self.by_id.get(&producer_id)?;
+        let open = known.open_since.is_some() && known.epoch == epoch;
+        open.then(|| known.coordinator_epoch.unwrap_or(LEADER_EPOCH))
     }
 
     /// Where the first open transaction begins.

@@ -22,8 +22,9 @@ const LOCATE_CHUNK: usize = 8 * 1024;
 
 impl Partition {
     /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, but
-    /// at least one where `at_least_one` asks for it, and all before `upto`. Every batch's CRC is checked before
-    /// it is handed out; a bad one ends the answer, and is an error when it is the first.
+    /// at least one where `at_least_one` asks for it, and all before `upto`. Every batch's
+    /// CRC is checked before it is handed out; a bad one ends the answer, and is an error
+    /// when it is the first.
     pub(crate) fn read(
         &self,
         buffers: &Buffers,
@@ -32,6 +33,9 @@ impl Partition {
         at_least_one: bool,
         upto: i64,
     ) -> Result<Bytes, ResponseError> {
+        // In this order: what lies before the high watermark is in the list, which a roll
+        // makes longer.
+        let upto = upto.min(self.high_watermark());
         let limits = (max_bytes, at_least_one, upto);
         self.read_from(&self.segments(), buffers, offset, limits)
     }
@@ -46,6 +50,7 @@ impl Partition {
         max_bytes: usize,
         at_least_one: bool,
     ) -> Result<(Bytes, Vec<Aborted>), ResponseError> {
+        // In this order, as in `read`.
         let limits = (max_bytes, at_least_one, self.last_stable_offset());
         let segments = self.segments();
         let bytes = self.read_from(&segments, buffers, offset, limits)?;
@@ -62,6 +67,7 @@ impl Partition {
         Ok((bytes, aborted))
     }
 
+    /// Reads from segments that hold all before `upto`.
     fn read_from(
         &self,
         segments: &[Arc<Segment>],
@@ -72,13 +78,11 @@ impl Partition {
         if !self.is_alive() {
             return Err(ResponseError::UnknownTopicOrPartition);
         }
-        let high_watermark = self.high_watermark();
-        if offset < self.log_start() || offset > high_watermark {
+        if offset < self.log_start() || offset > self.high_watermark() {
             // In durable mode a consumer may know of offsets that are not shown any more
             // only after a crash, so there is nothing between the two to be lenient about.
             return Err(ResponseError::OffsetOutOfRange);
         }
-        let upto = upto.min(high_watermark);
         if offset >= upto {
             return Ok(Bytes::new());
         }
@@ -210,5 +214,47 @@ impl Partition {
         let mut bytes = buffer.freeze();
         bytes.truncate(good);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::log::testing::{append, batch_of, partition};
+    use crate::sync::write;
+
+    /// The reader gets the list of segments from before the roll, and the record behind it
+    /// is shown while the reader waits for the list.
+    #[test]
+    fn a_read_at_the_end_beside_a_roll_finds_nothing_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let configs = [("segment.bytes", "1024")];
+        let partition = partition(&folder.path().join("t-0"), &configs);
+        let batch = batch_of(&[("k", &"v".repeat(600))], 0);
+        append(&partition, &batch);
+        let before = partition.segments();
+        append(&partition, &batch);
+        assert_eq!(partition.segments().len(), 2);
+        let mut list = write(&partition.segments);
+        *list = before;
+        partition.high_watermark.store(1, Ordering::Release);
+        let begun = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                begun.store(true, Ordering::Release);
+                partition.read(&Buffers::default(), 1, 1 << 20, true, i64::MAX)
+            });
+            while !begun.load(Ordering::Acquire) {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(500));
+            partition.high_watermark.store(2, Ordering::Release);
+            drop(list);
+            assert_eq!(reader.join().unwrap(), Ok(Bytes::new()));
+        });
     }
 }

@@ -1,9 +1,7 @@
-//! The only place that looks behind a batch header, record by record: to find the record
-//! that a question about time means, to see that each has a key, and to compact.
+//! The only place that looks behind a batch header, record by record: to see at produce that
+//! they are records, to find the one that a question about time means, and to compact.
 
 use std::io::{self, Read};
-
-use bytes::Buf;
 
 use super::batch::{BatchHeader, HEADER_LEN};
 use super::codec;
@@ -28,6 +26,71 @@ pub(super) struct Record<'a> {
     pub(super) has_value: bool,
     /// From the length of the key on: what does not change when times and offsets do.
     pub(super) rest: &'a [u8],
+    /// The last of it: from the count of the headers on.
+    headers: &'a [u8],
+}
+
+impl Record<'_> {
+    /// Whether its headers are there, and nothing behind them.
+    fn is_whole(&self) -> bool {
+        let mut left = self.headers;
+        let Some(count) = varint(&mut left).filter(|count| *count >= 0) else {
+            return false;
+        };
+        for _ in 0..count {
+            // A header's key is never absent.
+            let (Some(Some(_)), Some(_)) = (blob(&mut left), blob(&mut left)) else {
+                return false;
+            };
+        }
+        left.is_empty()
+    }
+}
+
+/// Why the records of a batch are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// They are not records, or not as many as the header says.
+    Unreadable,
+    /// Their offsets are not 0, 1, 2 and so on.
+    OutOfLine,
+    WithoutKey,
+}
+
+/// Checks the records of a batch that begins at offset 0: that they can be read, that their
+/// offsets follow one another, and that all have a key where they must. What is not
+/// compressed is looked at where it is, without a copy.
+pub(super) fn check(header: &BatchHeader, batch: &[u8], with_keys: bool) -> Result<(), Fault> {
+    let look = |record: Record<'_>, at: i64| {
+        if !record.is_whole() {
+            Err(Fault::Unreadable)
+        } else if record.offset != at {
+            Err(Fault::OutOfLine)
+        } else if with_keys && record.key.is_none() {
+            Err(Fault::WithoutKey)
+        } else {
+            Ok(())
+        }
+    };
+    let unreadable = || Fault::Unreadable;
+    let count = i64::from(header.record_count);
+    if header.codec() == codec::NONE {
+        let mut left = batch.get(HEADER_LEN..).ok_or_else(unreadable)?;
+        for at in 0..count {
+            let body = sized(&mut left).ok_or_else(unreadable)?;
+            look(parse(header, body).ok_or_else(unreadable)?, at)?;
+        }
+        return match left.is_empty() {
+            true => Ok(()),
+            false => Err(Fault::Unreadable),
+        };
+    }
+    let mut records = Records::of(batch).map_err(|_| Fault::Unreadable)?;
+    for at in 0..count {
+        let record = records.next().map_err(|_| Fault::Unreadable)?;
+        look(record.ok_or_else(unreadable)?, at)?;
+    }
+    Ok(())
 }
 
 /// The records of a batch, unpacked one after the other.
@@ -101,8 +164,8 @@ impl<'a> Records<'a> {
     }
 }
 
-fn parse<'b>(header: &BatchHeader, mut body: &'b [u8]) -> Option<Record<'b>> {
-    let attributes = body.try_get_u8().ok()?;
+fn parse<'b>(header: &BatchHeader, body: &'b [u8]) -> Option<Record<'b>> {
+    let (attributes, mut body) = body.split_first()?;
     let timestamp = varint(&mut body)?;
     let timestamp = match header.is_log_append_time() {
         true => header.max_timestamp,
@@ -113,24 +176,34 @@ fn parse<'b>(header: &BatchHeader, mut body: &'b [u8]) -> Option<Record<'b>> {
     let key = blob(&mut body)?;
     let value = blob(&mut body)?;
     Some(Record {
-        attributes,
+        attributes: *attributes,
         timestamp,
         offset,
         key,
         has_value: value.is_some(),
         rest,
+        headers: body,
     })
 }
 
-/// Bytes behind their length; -1 stands for none.
-fn blob<'b>(from: &mut &'b [u8]) -> Option<Option<&'b [u8]>> {
+/// Bytes behind their length.
+fn sized<'b>(from: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = varint(from)?;
-    if length < 0 {
-        return Some(None);
+    take(from, length)
+}
+
+/// Bytes behind their length; a negative one stands for none.
+fn blob<'b>(from: &mut &'b [u8]) -> Option<Option<&'b [u8]>> {
+    match varint(from)? {
+        ..0 => Some(None),
+        length => take(from, length).map(Some),
     }
+}
+
+fn take<'b>(from: &mut &'b [u8], length: i64) -> Option<&'b [u8]> {
     let (found, left) = from.split_at_checked(usize::try_from(length).ok()?)?;
     *from = left;
-    Some(Some(found))
+    Some(found)
 }
 
 /// The first record of the batch at `from` or behind it whose timestamp is `target` or
@@ -166,13 +239,11 @@ pub(super) fn without_key(batch: &[u8], most: usize) -> io::Result<Vec<i32>> {
 }
 
 /// A zig-zag variable length integer of at most ten bytes.
-pub(super) fn varint(buffer: &mut dyn Buf) -> Option<i64> {
+pub(super) fn varint(from: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
-        if !buffer.has_remaining() {
-            return None;
-        }
-        let byte = buffer.get_u8();
+        let (byte, left) = from.split_first()?;
+        *from = left;
         value |= u64::from(byte & 0x7f).checked_shl(shift)?;
         if byte & 0x80 == 0 {
             return Some(((value >> 1) as i64) ^ -((value & 1) as i64));

@@ -19,14 +19,11 @@ use super::batch::BatchHeader;
 use super::cleaner::{Checkpoint, Cleaning, finish_swap};
 use super::partition::{LogSettings, Partition, Writer};
 use super::producers::Producers;
+use super::replay::Replay;
 use super::retention::{load_log_start, remove_all, remove_leftovers};
 use super::segment::{Scanned, Segment, SegmentIndex};
-use super::snapshots::load_producers;
-use super::transactions::Marker;
-use super::txn_index::Aborted;
 use crate::files;
 use crate::report::{Finding, FindingKind};
-use crate::sync::steady_ms;
 
 const RECOVERY_POINT: &str = "recovery-point";
 
@@ -110,6 +107,10 @@ impl Partition {
                     ErrorKind::PermissionDenied,
                     "give the process the right to read and write the folder",
                 ),
+                io::ErrorKind::InvalidData => (
+                    ErrorKind::Corrupt,
+                    "do what the cause says of the file, and check the disk",
+                ),
                 _ => (ErrorKind::Corrupt, "check the disk"),
             };
             Error::new(kind, "the log of a partition cannot be opened")
@@ -174,7 +175,13 @@ impl Opening<'_> {
         let Some(active) = segments.last().map(Arc::clone) else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let producers = self.producers(&segments, next_offset)?;
+        let replay = Replay {
+            dir: self.dir,
+            rebuilt: &self.rebuilt,
+            gaps_before: self.gaps_before,
+            expiry_ms: self.settings.producer_expiry_ms,
+        };
+        let producers = replay.producers(&segments, next_offset)?;
         for segment in &segments {
             if self.rebuilt.contains(&segment.base()) && segment.base() != active.base() {
                 segment.save_index(true)?;
@@ -354,73 +361,6 @@ impl Opening<'_> {
         );
         self.recovered.findings.push(finding);
     }
-
-    /// Producer state: the newest snapshot and the batches behind it. On the way the
-    /// aborted transactions of rebuilt segments are found.
-    fn producers(&self, segments: &[Arc<Segment>], next_offset: i64) -> io::Result<Producers> {
-        let upto = self.rebuilt.iter().min().copied().unwrap_or(next_offset);
-        let (mut producers, snapshot) = load_producers(self.dir, next_offset, upto)?;
-        producers.not_after(steady_ms());
-        let from = snapshot.unwrap_or(0);
-        for (at, segment) in segments.iter().enumerate() {
-            let end = segments.get(at + 1).map_or(next_offset, |next| next.base());
-            if end <= from {
-                continue;
-            }
-            let (position, _) = segment.floor(from)?;
-            let mut scanner = segment.scan(position, false);
-            let mut expected = segment.base();
-            while let Some(scanned) = scanner.next()? {
-                match scanned {
-                    Scanned::Batch { header, position } => {
-                        expected = header.next_offset();
-                        if header.base_offset < from {
-                            continue;
-                        }
-                        // Record time may be far from now; forgetting too early would let a
-                        // retried batch in twice, so its age counts from this start.
-                        producers.record(&header, steady_ms());
-                        if header.is_control() {
-                            let aborted =
-                                replay_marker(&mut producers, segment, position, &header)?;
-                            if let Some(aborted) = aborted
-                                && self.rebuilt.contains(&segment.base())
-                            {
-                                segment.aborted().push(aborted);
-                            }
-                        }
-                    }
-                    Scanned::Bad { position, .. } => {
-                        if !scanner.resync(position, expected)? {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        producers.expire(steady_ms(), self.settings.producer_expiry_ms);
-        Ok(producers)
-    }
-}
-
-/// Takes a stored marker into the producer state; returns the transaction it has aborted.
-fn replay_marker(
-    producers: &mut Producers,
-    segment: &Segment,
-    position: u64,
-    header: &BatchHeader,
-) -> io::Result<Option<Aborted>> {
-    let batch = segment.read_at(position, header.total_len())?;
-    Ok(Marker::parse(&batch).and_then(|marker| {
-        producers
-            .end_transaction(
-                &marker,
-                header.base_offset,
-                header.max_timestamp,
-                steady_ms(),
-            )?
-            .aborted
-    }))
 }
 
 /// Whether a batch stands where it does because the offsets before it were lost, and not

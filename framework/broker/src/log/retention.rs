@@ -2,7 +2,9 @@
 //! behind.
 //!
 //! The new beginning is durable before a file is removed, so that no crash brings records
-//! back that were deleted. Whoever reads a removed file still has it open.
+//! back that were deleted. Whoever reads a removed file still has it open. Retention goes on
+//! when the disk is too full for the file that holds the beginning: then the first segment
+//! that is left tells it.
 
 use std::fs;
 use std::io;
@@ -31,18 +33,30 @@ pub(crate) struct Removed {
 }
 
 fn save_log_start(dir: &Path, offset: i64) -> io::Result<()> {
-    files::write_atomic(&dir.join(LOG_START), offset.to_string().as_bytes())
+    files::write_checked(&dir.join(LOG_START), offset.to_string().as_bytes())
 }
 
+/// # Errors
+/// `InvalidData` when the file is damaged: another number would bring back what was
+/// deleted, or remove what was not.
 pub(super) fn load_log_start(dir: &Path) -> io::Result<i64> {
-    let Some(text) = files::read_optional(&dir.join(LOG_START))? else {
-        return Ok(0);
+    let damaged = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "log-start is damaged: write into it, without a checksum, the first offset that is \
+             to be read, or remove it, and the oldest segment is read from its start",
+        )
     };
-    // Guessing would bring back what was deleted.
-    String::from_utf8(text)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "log-start is not a number"))
+    let text = match files::read_checked(&dir.join(LOG_START)) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(damaged()),
+        Err(error) => return Err(error),
+    };
+    let text = std::str::from_utf8(&text).ok();
+    text.and_then(|text| text.trim().parse().ok())
+        .filter(|offset: &i64| *offset >= 0)
+        .ok_or_else(damaged)
 }
 
 /// Removes the files of a segment; the log goes last, since it is what a start looks for.
@@ -148,7 +162,15 @@ impl Partition {
         if count == 0 {
             return Ok(Removed::default());
         }
-        self.move_start(segments[count].base())?;
+        let start = segments[count].base();
+        let is_noted = match self.move_start(start) {
+            Ok(()) => true,
+            Err(error) if is_full(&error) => {
+                self.log_start.fetch_max(start, Ordering::AcqRel);
+                false
+            }
+            Err(error) => return Err(error),
+        };
         let dir = read(&self.dir);
         if !self.is_alive() {
             return Ok(Removed::default());
@@ -162,6 +184,10 @@ impl Partition {
             removed.segments += 1;
             removed.bytes += segment.len();
             remove_files(&dir, segment.base())?;
+            if !is_noted {
+                // One after the other, or a power failure could leave a hole.
+                files::sync_dir(&dir)?;
+            }
         }
         files::sync_dir(&dir)?;
         Ok(removed)
@@ -201,6 +227,13 @@ impl Partition {
     }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn is_expired(segment: &Segment, retention_ms: i64, now: i64) -> io::Result<bool> {
     Ok(retention_ms >= 0 && now.saturating_sub(segment.newest_ms()?) > retention_ms)
 }
@@ -218,5 +251,31 @@ pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_flipped_bit_moves_no_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LOG_START);
+        save_log_start(folder.path(), 12_345).unwrap();
+        assert_eq!(load_log_start(folder.path()).unwrap(), 12_345);
+        let whole = fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                fs::write(&path, flipped).unwrap();
+                let refused = load_log_start(folder.path()).unwrap_err();
+                assert_eq!(refused.kind(), io::ErrorKind::InvalidData, "{at}, {bit}");
+            }
+        }
+        fs::write(&path, "7\n").unwrap();
+        assert_eq!(load_log_start(folder.path()).unwrap(), 7, "mended by hand");
     }
 }

@@ -72,13 +72,7 @@ impl Marker {
         if !header.is_control() || !header.is_transactional() {
             return None;
         }
-        let mut record = batch.get(HEADER_LEN..)?;
-        varint(&mut record)?;
-        record.try_get_i8().ok()?;
-        varint(&mut record)?;
-        varint(&mut record)?;
-        varint(&mut record)?;
-        record.try_get_i16().ok()?;
+        let mut record = kind_and_behind(batch)?;
         let kind = record.try_get_i16().ok()?;
         varint(&mut record)?;
         record.try_get_i16().ok()?;
@@ -90,6 +84,24 @@ impl Marker {
             commit: kind == COMMIT,
         })
     }
+
+    /// Where in a control batch the byte stands whose lowest bit tells abort from commit.
+    pub(super) fn kind_at(batch: &[u8]) -> Option<usize> {
+        let behind = kind_and_behind(batch)?.len();
+        Some(batch.len() - behind + 1)
+    }
+}
+
+/// The record of a control batch from the kind of the marker on.
+fn kind_and_behind(batch: &[u8]) -> Option<&[u8]> {
+    let mut record = batch.get(HEADER_LEN..)?;
+    varint(&mut record)?;
+    record.try_get_i8().ok()?;
+    varint(&mut record)?;
+    varint(&mut record)?;
+    varint(&mut record)?;
+    record.try_get_i16().ok()?;
+    Some(record)
 }
 
 impl Producers {
@@ -219,9 +231,10 @@ impl Partition {
         }
     }
 
-    /// Forgets producers that have been silent for longer than `expiry_ms`.
-    pub(crate) fn forget_silent_producers(&self, expiry_ms: i64) {
-        lock(&self.writer).producers.expire(now_ms(), expiry_ms);
+    /// Forgets producers that have been silent for longer than `producer.id.expiration.ms`.
+    pub(crate) fn forget_silent_producers(&self) {
+        let expiry_ms = self.settings().producer_expiry_ms;
+        lock(&self.writer).producers.expire(steady_ms(), expiry_ms);
     }
 
     /// What is known of producers, for whoever administers the broker.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
 use mesh_broker::{Broker, BrokerConfig, Surroundings};
 
+use crate::compaction_support::{Keyed, eager};
 use crate::fault_support::commit;
 use crate::groups::committed;
 use crate::support::{ANY, BatchOf, Raw, TestBroker, now_ms, runtime};
@@ -133,6 +135,48 @@ fn committed_offsets_expire_by_their_age() {
     );
     clock.pass(4 * DAY);
     until("the other expires", || committed(&mut raw, "new") == -1);
+}
+
+/// In a topic that deletes and in one that compacts, whose cleaner forgets producers too.
+#[test]
+fn silent_producers_are_forgotten_by_their_age_while_the_broker_runs() {
+    let (test, clock) = start(eager);
+    let compact = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1024"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+    ];
+    test.topic("delete", 1, &[]);
+    test.topic("compact", 1, &compact);
+    let mut raw = test.raw();
+    let id = raw.producer_id();
+    let send = |raw: &mut Raw, topic: &str, sequence| {
+        let mut batch = Keyed::of(&[("key", Some("value"))]);
+        batch.producer = (id, 0, sequence);
+        raw.produce(topic, 0, batch.bytes()).error_code
+    };
+    for topic in ["delete", "compact"] {
+        assert_eq!(send(&mut raw, topic, 0), 0);
+    }
+    clock.set_wall_clock(2 * DAY);
+    let cleanings = test.broker().metrics().cleanings;
+    for _ in 0..30 {
+        let batch = Keyed::of(&[("key", Some("x".repeat(100).as_str()))]);
+        assert_eq!(raw.produce("compact", 0, batch.bytes()).error_code, 0);
+    }
+    until("the topic is compacted", || {
+        test.broker().metrics().cleanings > cleanings
+    });
+    let gap = ResponseError::OutOfOrderSequenceNumber.code();
+    for topic in ["delete", "compact"] {
+        assert_eq!(send(&mut raw, topic, 7), gap, "forgotten for the clock");
+    }
+    clock.pass(2 * DAY);
+    for topic in ["delete", "compact"] {
+        until("a silent producer is forgotten", || {
+            send(&mut raw, topic, 7) == 0
+        });
+    }
 }
 
 /// What was stored while the clock was ahead is not kept until the clock is there again.

@@ -4,15 +4,17 @@ use std::ffi::CString;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::InitProducerIdResponse;
 use mesh_broker::{Broker, BrokerConfig, FlushPolicy, Surroundings};
 use mesh_core::ErrorKind;
 
+use crate::compaction_support::eventually;
 use crate::fault_support::commit;
 use crate::groups::committed;
-use crate::support::{ANY, BatchOf, TestBroker, runtime};
+use crate::support::{ANY, BatchOf, Raw, TestBroker, runtime};
 use crate::txn_support::{Tx, init_request};
 
 const STORAGE: i16 = ResponseError::KafkaStorageError.code();
@@ -165,6 +167,47 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
         assert_eq!(raw.produce("new", 2, small()).error_code, 0);
         test.stop();
     }
+}
+
+#[test]
+fn retention_makes_room_on_a_full_disk() {
+    let Some(disk) = SmallDisk::new(8 << 20) else {
+        return;
+    };
+    let surroundings = Surroundings::default();
+    let mut test = TestBroker::start_with(|config| {
+        config.data_dir = disk.path().join("data");
+        config.flush = FlushPolicy::Always;
+        config.log_retention_check_interval = Duration::from_millis(20);
+        config.surroundings = surroundings.clone();
+    });
+    let configs = [("segment.bytes", "200000"), ("retention.ms", "3600000")];
+    test.topic("t", 1, &configs);
+    let mut raw = test.raw();
+    let large = vec!["x".repeat(90_000)];
+    let produce = |raw: &mut Raw| {
+        raw.produce("t", 0, BatchOf::values(&large).bytes())
+            .error_code
+    };
+    for _ in 0..20 {
+        assert_eq!(produce(&mut raw), 0);
+    }
+    disk.fill();
+    let (code, more) = until_refused(|_| produce(&mut raw));
+    assert_eq!(code, STORAGE);
+    surroundings.pass(2 * 3_600_000);
+    eventually("the old segments are gone", || {
+        test.broker().metrics().removed_segments >= 9
+    });
+    let start = raw.list_offset("t", 0, -2).offset;
+    assert!((18..=20 + more).contains(&start), "{start}");
+    assert_eq!(produce(&mut raw), 0, "there is room");
+    disk.make_room();
+    test.crash();
+    test.start_again();
+    assert_eq!(test.broker().recovery().findings, []);
+    assert!(test.raw().list_offset("t", 0, -2).offset >= start);
+    test.stop();
 }
 
 /// After a failed fsync nobody knows what is on the disk, so nothing more is taken, and

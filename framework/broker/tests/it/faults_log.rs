@@ -4,6 +4,7 @@ use mesh_broker::FindingKind;
 use rand::{RngExt, SeedableRng};
 
 use crate::fault_support::{Copy, commit, quick_dir, read_past_damage};
+use crate::retention::delete;
 use crate::support::{BatchOf, TestBroker, values_of};
 
 const LOG: &str = "topics/t-0/00000000000000000000.log";
@@ -194,6 +195,39 @@ fn a_flipped_bit_beside_the_segments_is_repaired() {
             assert_eq!(raw.produce("t", 0, twice).base_offset, 39, "{case}");
         }
     }
+}
+
+/// Where a log begins cannot be made again: neither may deleted records come back, nor others
+/// go with them.
+#[test]
+fn a_flipped_bit_in_the_beginning_of_a_log_refuses_the_start() {
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(34);
+    let (mut test, dir) = start(&[("segment.bytes", "1024")]);
+    let mut raw = test.raw();
+    for at in 0..40 {
+        let batch = BatchOf::values(&[format!("value {at}")]).bytes();
+        assert_eq!(raw.produce("t", 0, batch).error_code, 0);
+    }
+    assert_eq!(delete(&mut raw, "t", 20), (0, 20));
+    test.stop();
+    let whole = Copy::of(dir.path());
+    let name = "topics/t-0/log-start";
+    let len = whole.clone().file(name).len();
+    for place in places(&mut random, len, 12) {
+        let mut damaged = whole.clone();
+        damaged.file(name)[place] ^= 1 << random.random_range(0..8);
+        let Err(error) = damaged.start() else {
+            panic!("started with a flipped bit at {place}");
+        };
+        assert!(error.log_line().contains("log-start"), "{error:?}");
+        assert!(error.mend_text().is_some(), "{error:?}");
+    }
+    // As the refusal says.
+    let mut mended = whole.clone();
+    *mended.file(name) = b"20".to_vec();
+    let running = mended.start().unwrap();
+    assert_eq!(running.raw().read_all("t", 0, 20).len(), 20);
+    assert_eq!(running.raw().list_offset("t", 0, -2).offset, 20);
 }
 
 /// The files of the broker as a whole: a start goes well, or says what to do.

@@ -137,6 +137,13 @@ fn what_is_not_a_proper_batch_is_refused() {
         Some(many),
         InvalidRecord,
     );
+    let garbage = forge(&good, |bytes| bytes[61..].fill(0xff));
+    check(
+        &mut raw,
+        "garbage under a right CRC",
+        Some(garbage),
+        InvalidRecord,
+    );
     check(
         &mut raw,
         "an unknown codec",

@@ -16,7 +16,7 @@ fn start(configs: &[(&str, &str)]) -> (TestBroker, Raw) {
     (test, raw)
 }
 
-fn delete(raw: &mut Raw, topic: &str, offset: i64) -> (i16, i64) {
+pub(crate) fn delete(raw: &mut Raw, topic: &str, offset: i64) -> (i16, i64) {
     let partition = DeleteRecordsPartition::default().with_offset(offset);
     let topic = DeleteRecordsTopic::default()
         .with_name(name(topic))

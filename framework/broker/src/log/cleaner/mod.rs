@@ -269,7 +269,9 @@ impl Partition {
                         {
                             return Ok((upto, newest));
                         }
-                        upto = record.offset;
+                        // Of a batch from before the topic was compacted nobody has looked
+                        // whether its records' offsets lie within it.
+                        upto = upto.max(record.offset.min(header.last_offset()));
                     }
                 }
                 upto = upto.max(header.last_offset());

@@ -74,7 +74,7 @@ impl Swap {
     /// Makes the exchange certain.
     pub(super) fn commit(&self, dir: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec(self).map_err(io::Error::other)?;
-        files::write_atomic(&dir.join(SWAP), &bytes)
+        files::write_checked(&dir.join(SWAP), &bytes)
     }
 
     /// Does what [`Swap::commit`] has promised.
@@ -104,11 +104,20 @@ pub(super) fn discard(dir: &Path) -> io::Result<()> {
 
 /// Before a log is opened: completes an exchange that a crash has cut short, or throws away
 /// what had not come so far.
+///
+/// # Errors
+/// `InvalidData` when the file is damaged: nobody knows then which files belong together.
 pub(crate) fn finish_swap(dir: &Path) -> io::Result<()> {
-    match files::read_optional(&dir.join(SWAP))? {
-        Some(bytes) => {
-            let swap: Swap = serde_json::from_slice(&bytes)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    let damaged = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "swap, which says what compaction was about to exchange, is damaged: restore the \
+             folder of the partition from a backup",
+        )
+    };
+    match files::read_checked(&dir.join(SWAP)) {
+        Ok(Some(bytes)) => {
+            let swap: Swap = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
             tracing::info!(
                 dir = %dir.display(),
                 segment = swap.base,
@@ -116,6 +125,40 @@ pub(crate) fn finish_swap(dir: &Path) -> io::Result<()> {
             );
             swap.complete(dir)
         }
-        None => remove_folder(&dir.join(CLEANED)),
+        Ok(None) => remove_folder(&dir.join(CLEANED)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged()),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_flipped_bit_exchanges_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let swap = Swap {
+            base: 10,
+            replaces: vec![10, 20],
+        };
+        swap.commit(folder.path()).unwrap();
+        let log = folder.path().join(format!("{:020}.log", 20));
+        fs::write(&log, "records").unwrap();
+        let whole = fs::read(folder.path().join(SWAP)).unwrap();
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                fs::write(folder.path().join(SWAP), flipped).unwrap();
+                let refused = finish_swap(folder.path()).unwrap_err();
+                assert_eq!(refused.kind(), io::ErrorKind::InvalidData, "{at}, {bit}");
+                assert!(log.exists());
+            }
+        }
+        fs::write(folder.path().join(SWAP), whole).unwrap();
+        finish_swap(folder.path()).unwrap();
+        assert!(!log.exists());
     }
 }

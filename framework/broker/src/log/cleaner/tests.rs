@@ -5,66 +5,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::batch::{self, BatchHeader, HEADER_LEN};
-use super::super::codec;
-use super::super::records::put_varint;
+use super::super::testing::{self, append, batch_of};
 use super::*;
-use crate::config::BrokerConfig;
-use crate::log::LogSettings;
-use crate::topic_config::{TopicConfigs, log_settings};
 
 const LIMITS: CleanerLimits = CleanerLimits {
     dedupe_bytes: 1 << 20,
     bytes_per_second: u64::MAX,
 };
 
-fn settings(dir: &Path) -> LogSettings {
-    let configs: TopicConfigs = [
-        ("cleanup.policy", "compact"),
-        ("segment.bytes", "1024"),
-        ("index.interval.bytes", "200"),
-        ("min.cleanable.dirty.ratio", "0.01"),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    log_settings(&BrokerConfig::new(dir, any), &configs)
-}
-
-/// A batch of (key, value) in a codec.
-fn batch_of(records: &[(&str, &str)], codec_id: i16) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (at, (key, value)) in (0..).zip(records) {
-        let mut record = vec![0, 0];
-        put_varint(&mut record, at);
-        for text in [key, value] {
-            put_varint(&mut record, text.len() as i64);
-            record.extend_from_slice(text.as_bytes());
-        }
-        record.push(0);
-        put_varint(&mut body, record.len() as i64);
-        body.extend_from_slice(&record);
-    }
-    let mut bytes = vec![0; HEADER_LEN];
-    bytes[16] = 2;
-    bytes[22] = codec_id as u8;
-    let last = i32::try_from(records.len()).unwrap() - 1;
-    bytes[23..27].copy_from_slice(&last.to_be_bytes());
-    bytes[43..51].copy_from_slice(&(-1i64).to_be_bytes());
-    bytes.extend(codec::pack(codec_id, &body).unwrap());
-    batch::rewrite(&mut bytes, 0, now_ms(), now_ms(), None, last + 1);
-    bytes
-}
+const SETTINGS: &[(&str, &str)] = &[
+    ("cleanup.policy", "compact"),
+    ("segment.bytes", "1024"),
+    ("index.interval.bytes", "200"),
+    ("min.cleanable.dirty.ratio", "0.01"),
+];
 
 /// Writes many values of few keys, in every codec, and makes them durable.
 fn filled(dir: &Path) -> Arc<Partition> {
-    let partition = Arc::new(Partition::create("t", 0, dir, settings(dir)).unwrap());
+    let partition = Arc::new(testing::partition(dir, SETTINGS));
     for round in 0..60 {
         let (one, two) = (format!("k{}", round % 7), format!("k{}", round % 5));
         let value = format!("{round} {}", "x".repeat(40));
-        let bytes = batch_of(&[(&one, &value), (&two, &value)], round % 5);
-        let header = BatchHeader::parse(&bytes).unwrap();
-        partition.append(&bytes, &header, || Ok(())).unwrap();
+        append(
+            &partition,
+            &batch_of(&[(&one, &value), (&two, &value)], round % 5),
+        );
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(partition.flush(120)).unwrap();
@@ -106,7 +71,7 @@ fn newest(records: &[(i64, Vec<u8>, Vec<u8>)]) -> BTreeMap<Vec<u8>, (i64, Vec<u8
 }
 
 fn reopened(dir: &Path, clean: bool) -> Partition {
-    let (partition, recovered) = Partition::open("t", 0, dir, settings(dir), clean).unwrap();
+    let (partition, recovered) = testing::opened(dir, SETTINGS, clean);
     assert!(recovered.findings.is_empty(), "{:?}", recovered.findings);
     partition
 }
@@ -164,6 +129,26 @@ fn what_does_not_fit_in_memory_is_cleaned_in_parts() {
     let end = partition.segments().last().unwrap().base();
     let after = all(&partition);
     assert_eq!(after.iter().filter(|record| record.0 < end).count(), 7);
+}
+
+#[test]
+fn a_record_whose_offset_lies_outside_of_its_batch_stops_no_cleaning() {
+    let folder = tempfile::tempdir().unwrap();
+    let partition = Arc::new(testing::partition(&folder.path().join("t-0"), SETTINGS));
+    let value = "v".repeat(600);
+    let good = batch_of(&[("k", &value)], 0);
+    let mut outside = good.clone();
+    // The distance of its record's offset, behind a length of two bytes: 63.
+    outside[HEADER_LEN + 4] = 126;
+    batch::seal(&mut outside);
+    for bytes in [&good, &outside, &good] {
+        append(&partition, bytes);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(partition.flush(3)).unwrap();
+    let dirt = partition.dirt(now_ms()).unwrap().unwrap();
+    let cleaned = partition.clean(&dirt, &LIMITS, &|| false).unwrap();
+    assert_eq!((dirt.end, cleaned.first_dirty), (2, 2));
 }
 
 #[test]
