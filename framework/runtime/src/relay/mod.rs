@@ -13,7 +13,7 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_core::Result;
+use mesh_core::{ErrorKind, Result};
 use mesh_stream::{Admin, Failed, Remedy, StreamConfig};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -73,7 +73,7 @@ pub(crate) async fn run(
             Ok(()) => return,
             Err(failed) => failed,
         };
-        if failed.remedy == Remedy::Fenced {
+        if failed.remedy == Remedy::Fenced || is_hopeless(&failed) {
             host.fail(PART, failed.error);
             return;
         }
@@ -123,7 +123,7 @@ async fn publish(host: &Arc<Host>, writer: &Writer, backoff: &mut Backoff) -> Re
                     note(&host, newest, &published).await
                 }));
             }
-            Err(failed) if failed.remedy == Remedy::Abort => {
+            Err(failed) if failed.remedy == Remedy::Abort && !is_hopeless(&failed) => {
                 let told = tell(host, &failed, backoff).await;
                 writer.abort(host).await?;
                 if !told {
@@ -136,6 +136,14 @@ async fn publish(host: &Arc<Host>, writer: &Writer, backoff: &mut Backoff) -> Re
             }
         }
     }
+}
+
+/// Whether the same rows fail again, however often they are sent.
+fn is_hopeless(failed: &Failed) -> bool {
+    matches!(
+        failed.error.kind(),
+        ErrorKind::InvalidInput | ErrorKind::Corrupt
+    )
 }
 
 /// The rows of the next transaction, from after `last`; none if there are none.

@@ -128,10 +128,11 @@ impl Writer {
     }
 
     async fn send(&self, host: &Host, row: OutboxRow) -> Result<Delivery, Failed> {
+        let seq = row.seq;
         let corrupt = |what: &'static str| {
             Failed::abort(
                 Error::new(ErrorKind::Corrupt, "a row of the outbox cannot be read")
-                    .with("seq", row.seq)
+                    .with("seq", seq)
                     .with("column", what),
             )
         };
@@ -141,7 +142,7 @@ impl Writer {
             trace: row.trace.parse().map_err(|_| corrupt("trace"))?,
             outbox: Some(OutboxMark {
                 outbox: host.store.outbox_id(),
-                seq: row.seq as u64,
+                seq: seq as u64,
             }),
         };
         let record = Outgoing {
@@ -152,7 +153,11 @@ impl Writer {
             headers,
             timestamp: None,
         };
-        self.producer.send(record).await
+        let sent = self.producer.send(record).await;
+        sent.map_err(|failed| Failed {
+            error: failed.error.with("seq", seq),
+            ..failed
+        })
     }
 }
 
