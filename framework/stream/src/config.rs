@@ -123,7 +123,7 @@ impl StreamConfig {
     }
 
     /// After how long the broker aborts a transaction that does not end.
-    pub fn transaction_timeout(&self) -> Duration {
+    pub(crate) fn transaction_timeout(&self) -> Duration {
         let text = self.overrides.get(TRANSACTION_TIMEOUT).map(String::as_str);
         let millis = text.unwrap_or(TRANSACTION_TIMEOUT_MS).parse();
         // One that is no number is refused when a producer is made.
