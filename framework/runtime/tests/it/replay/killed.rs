@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::super::child::{Process, spawn_replay};
 use super::super::platform::Platform;
 use super::super::{shop, store};
-use super::domain::{MANY, ORDERS, through};
+use super::domain::{MANY, ORDERS, Told, outbox, outbox_told, through};
 use super::support::{
     check_anew, ordered, orders, publish, ready, refused, standing, until_even, until_old,
 };
@@ -137,4 +137,39 @@ async fn a_version_in_service_goes_on_when_the_data_folder_is_lost() {
     assert_eq!(replay["state"], "switched");
     running.stop().await;
     check_anew(&platform, ORDERS + 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_version_does_not_serve_again_when_the_data_folder_is_lost() {
+    let platform = Platform::start().await;
+    let running = platform.run(outbox(ORDERS)).await;
+    let client = ready(&running).await;
+    until_old(&client, ORDERS).await;
+    ordered(&client, "start", json!({"from": "earliest"})).await;
+    until_even(&client).await;
+    ordered(&client, "switch", json!({"stop_old": true})).await;
+    publish(&platform, orders(ORDERS..ORDERS + 50)).await;
+    until_even(&client).await;
+    running.stop().await;
+    store::lose(&platform).await;
+    let told = Told::default();
+    let running = platform.run(outbox_told(0, &told)).await;
+    let client = ready(&running).await;
+    publish(&platform, orders(ORDERS + 50..ORDERS + 60)).await;
+    // It is fed again, from where it was retired.
+    client
+        .until("the old version has all", |status| {
+            let handlers = status["handlers"].as_array().unwrap();
+            let pay = handlers.iter().find(|is| is["name"] == "pay");
+            pay.is_some_and(|pay| pay["handled"].as_u64() >= Some(60))
+        })
+        .await;
+    until_even(&client).await;
+    running.stop().await;
+    let told = told.lock().unwrap().clone();
+    let by_old: Vec<_> = told.iter().filter(|(version, _)| *version == 1).collect();
+    assert!(by_old.is_empty(), "{by_old:?}");
+    for order in ORDERS + 50..ORDERS + 60 {
+        assert!(told.contains(&(2, order as i64)), "{order}: {told:?}");
+    }
 }
