@@ -64,6 +64,7 @@ impl Running {
     pub async fn start(mut domain: Domain, config: Config) -> Result<Self> {
         let versions = domain.versions();
         domain.check()?;
+        config.check_kafka()?;
         let failpoint = std::env::var("MESH_FAILPOINT").ok();
         let failpoint = Failpoint::parse(failpoint.as_deref())?;
         let stream = StreamConfig {
