@@ -184,7 +184,14 @@ pub(super) async fn abandon(
         drained(host, topic, product.contract.schema.partitions).await?;
         // First, so that a life that ends in between does not miss what is not there.
         host.store.forget_topics(&[topic]).await?;
-        runners.admin.delete_topic(topic).await?;
+        let deleted = runners.admin.delete_topic(topic).await;
+        deleted.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => error.mend(
+                "the replay is given up; have an administrator delete the topic, and start the \
+                 replay again, which makes it anew",
+            ),
+            _ => error,
+        })?;
         runners
             .admin
             .ensure_topic(&TopicSpec::from(*product))
