@@ -18,8 +18,8 @@ use crate::store::{Phase, ReplayRow};
 const MAX_LAG: u64 = 1_000;
 /// How long the old version may take to come to where the new one is.
 const CATCH_UP: Duration = Duration::from_secs(10);
-/// Between two looks at positions.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks at positions, for which a client is made.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Puts a replay into service in place of the older versions.
 ///

@@ -43,6 +43,8 @@ pub(super) struct Counters {
     pub(super) version: AtomicU64,
     /// Rows of the outbox.
     pub(super) pending: AtomicU64,
+    /// Bytes of key and value of the largest row that the outbox has had in this life.
+    pub(super) largest: AtomicU64,
 }
 
 impl Counters {

@@ -416,6 +416,15 @@ async fn rows_of_the_outbox_keep_their_order_and_leave_when_they_are_noted(place
         commit.outputs = vec![row("t", 1, pair[0]), row("u", 2, pair[1])];
         committed(&store, commit).await;
     }
+    // None has more bytes than these, in this life and in the next one.
+    let rows = store.outbox_page(0, 10).await.unwrap();
+    let sizes = rows.iter();
+    let sizes = sizes.map(|row| row.key.len() + row.value.as_ref().map_or(0, Vec::len));
+    let largest = sizes.max().unwrap();
+    assert_eq!(store.rows_within(3 * largest), 3);
+    assert_eq!(store.rows_within(0), 1);
+    let store = store_again(&place, &store).await;
+    assert_eq!(store.rows_within(3 * largest), 3);
     let rows = store.outbox_page(0, 10).await.unwrap();
     let found: Vec<&[u8]> = rows.iter().map(|row| &*row.event_id).collect();
     let wanted: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
