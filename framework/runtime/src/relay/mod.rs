@@ -37,6 +37,8 @@ const LINGER: Duration = Duration::from_millis(2);
 /// How long the relay sleeps when nobody tells it of new rows.
 const IDLE: Duration = Duration::from_secs(1);
 const PART: &str = "relay";
+/// What is noted beside the next transaction, which has its own reasons to wait.
+const NOTES: &str = "outbox";
 
 /// A partition that the outbox writes, and whether its topic is compacted.
 pub(crate) type Target = (&'static str, i32, bool);
@@ -213,7 +215,7 @@ async fn finish(noting: &mut Noting) -> bool {
 async fn note(host: &Host, up_to: i64, published: &Published) -> bool {
     let mut backoff = Backoff::network();
     while let Err(error) = host.store.note_up_to(up_to, published).await {
-        host.status.wait(PART, sentence(&error));
+        host.status.wait(NOTES, sentence(&error));
         tracing::warn!(
             error = error.log_line(),
             "what was published is not noted yet"
@@ -222,9 +224,7 @@ async fn note(host: &Host, up_to: i64, published: &Published) -> bool {
             return false;
         }
     }
-    if backoff.attempts() > 0 {
-        host.status.clear(PART);
-    }
+    host.status.clear(NOTES);
     show(host, published);
     host.relayed.notify_waiters();
     true

@@ -270,11 +270,13 @@ pub(crate) async fn go_on(host: &Arc<Host>) -> Result<()> {
         let part = format!("replay {}", version.name);
         let adopted = persist(host, &part, &host.intake, || adopt(host, runners, version));
         match adopted.await? {
-            Some(Some(row)) => rows.insert(version.name.clone(), row),
-            Some(None) => None,
+            Some(Some(row)) => {
+                rows.insert(version.name.clone(), row);
+            }
+            Some(None) => {}
             // The host stops.
             None => return Ok(()),
-        };
+        }
     }
     for name in runners.all.keys() {
         let is_replay = host.replays.versions.get(name);
