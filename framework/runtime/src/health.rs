@@ -87,10 +87,19 @@ pub(crate) async fn measure(host: Arc<Host>, admin: Admin) {
 /// Lets go of the ids of events that are too old to come again.
 pub(crate) async fn purge(host: Arc<Host>) {
     loop {
-        match host.store.purge_inbox(host.config.inbox_days).await {
-            Ok(0) => {}
-            Ok(purged) => tracing::info!(purged, "old ids left the inbox"),
-            Err(error) => tracing::warn!(error = error.log_line(), "the inbox could not be purged"),
+        let mut purged = 0;
+        while !host.intake.is_cancelled() {
+            match host.store.purge_inbox(host.config.inbox_days).await {
+                Ok(0) => break,
+                Ok(more) => purged += more,
+                Err(error) => {
+                    tracing::warn!(error = error.log_line(), "the inbox could not be purged");
+                    break;
+                }
+            }
+        }
+        if purged > 0 {
+            tracing::info!(purged, "old ids left the inbox");
         }
         if !pause(&host, PURGE).await {
             return;

@@ -64,6 +64,7 @@ impl Running {
     pub async fn start(mut domain: Domain, config: Config) -> Result<Self> {
         let versions = domain.versions();
         domain.check()?;
+        config.check_kafka()?;
         let failpoint = std::env::var("MESH_FAILPOINT").ok();
         let failpoint = Failpoint::parse(failpoint.as_deref())?;
         let stream = StreamConfig {
@@ -131,7 +132,8 @@ impl Running {
         let main = tokio::spawn({
             let (host, api_url, intake) = (Arc::clone(&host), api_url.clone(), intake.clone());
             async move {
-                let ready = setup::prepare(&host, &domain.products, &admin, &registry, &api_url);
+                let (products, limit) = (&domain.products, stream.record_limit());
+                let ready = setup::prepare(&host, products, &admin, &registry, &api_url, limit);
                 match ready.await {
                     Ok(Some(outputs)) => Some(
                         begin(&host, parts, outputs, &stream, &admin, &registry, &intake).await,

@@ -22,6 +22,8 @@ use crate::store::OutboxRow;
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
     topics: BTreeMap<&'static str, OutputTopic>,
+    /// Bytes of a framed key and value together at most.
+    limit: usize,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,8 @@ impl Outputs {
     /// The row of the outbox for an output.
     ///
     /// # Errors
-    /// If the domain does not hand out that product.
+    /// If the domain does not hand out that product, or Kafka would not take a record of
+    /// that size.
     pub(crate) fn row(
         &self,
         output: Output,
@@ -58,6 +61,20 @@ impl Outputs {
             bytes
         };
         let key = framed(topic.registered.key_id, &output.key);
+        let value = output
+            .value
+            .map(|value| framed(topic.registered.value_id, &value));
+        let bytes = key.len() + value.as_ref().map_or(0, Vec::len);
+        if bytes > self.limit {
+            return Err(Error::invalid("a record is too large to be published")
+                .with("topic", name)
+                .with("bytes", bytes)
+                .with("limit", self.limit)
+                .mend(
+                    "make it smaller; or raise `message.max.bytes` in the table [kafka], and \
+                     `max.message.bytes` of the topic with it",
+                ));
+        }
         Ok(OutboxRow {
             seq: 0,
             topic: name.to_owned(),
@@ -65,9 +82,7 @@ impl Outputs {
             event_id: event_id.0.as_bytes().to_vec(),
             trace: trace.to_string(),
             contract_version: topic.version.clone(),
-            value: output
-                .value
-                .map(|value| framed(topic.registered.value_id, &value)),
+            value,
             key,
         })
     }
@@ -176,7 +191,9 @@ async fn is_draft(host: &Host, product: &Descriptor) -> Result<()> {
     }
 }
 
-/// Makes the topics, registers schemas and products, and says where the API is.
+/// Makes the topics, registers schemas and products, and says where the API is. Records may
+/// have `limit` bytes.
+///
 /// `None` if the host stops before that is done.
 pub(crate) async fn prepare(
     host: &Host,
@@ -184,6 +201,7 @@ pub(crate) async fn prepare(
     admin: &Admin,
     registry: &RegistryClient,
     api_url: &Url,
+    limit: usize,
 ) -> Result<Option<Outputs>> {
     let stop = &host.intake;
     let mut registered = HashMap::new();
@@ -249,5 +267,5 @@ pub(crate) async fn prepare(
             ))
         })
         .collect();
-    Ok(Some(Outputs { topics }))
+    Ok(Some(Outputs { topics, limit }))
 }

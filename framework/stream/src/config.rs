@@ -23,6 +23,13 @@ pub struct StreamConfig {
 /// that a broker that was started again is found at once.
 const RECONNECT_MAX_MS: &str = "1000";
 
+const MESSAGE_MAX: &str = "message.max.bytes";
+/// librdkafka's default.
+const MESSAGE_MAX_BYTES: usize = 1_000_000;
+/// What librdkafka counts to a record besides its key and value at most: its frame, and the
+/// headers that this crate writes.
+const RECORD_OVERHEAD: usize = 512;
+
 const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 /// How long the transaction of a process that died, and was not started again, keeps
 /// readers from seeing what was written after it.
@@ -104,8 +111,19 @@ impl StreamConfig {
         config
     }
 
+    /// How many bytes the framed key and value of a record may have together, so that a
+    /// producer of this configuration takes it.
+    pub fn record_limit(&self) -> usize {
+        let text = self.overrides.get(MESSAGE_MAX);
+        // One that is no number is refused when a producer is made.
+        let bytes = text.and_then(|text| text.parse().ok());
+        bytes
+            .unwrap_or(MESSAGE_MAX_BYTES)
+            .saturating_sub(RECORD_OVERHEAD)
+    }
+
     /// After how long the broker aborts a transaction that does not end.
-    pub fn transaction_timeout(&self) -> Duration {
+    pub(crate) fn transaction_timeout(&self) -> Duration {
         let text = self.overrides.get(TRANSACTION_TIMEOUT).map(String::as_str);
         let millis = text.unwrap_or(TRANSACTION_TIMEOUT_MS).parse();
         // One that is no number is refused when a producer is made.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use mesh_core::{Error, ErrorKind, Result};
 use rdkafka::config::FromClientConfigAndContext;
@@ -32,8 +32,7 @@ pub enum Remedy {
     Abort,
     /// A new producer of the same id, after finding out what is committed.
     Renew,
-    /// Nothing: another producer of the same id was made since, or the broker has aborted
-    /// the transaction because it took longer than `transaction.timeout.ms`.
+    /// Nothing: another producer of the same id was made since.
     Fenced,
 }
 
@@ -73,6 +72,22 @@ pub struct TransactionalProducer {
     client: Client,
     id: String,
     bootstrap: String,
+    timeout: Duration,
+    /// When the last transaction was begun.
+    begun: Mutex<Option<Begun>>,
+}
+
+/// An instant by both clocks: the one stands still while the machine sleeps, the other may
+/// be put back.
+#[derive(Clone, Copy)]
+struct Begun(Instant, SystemTime);
+
+impl Begun {
+    fn elapsed(self) -> Duration {
+        // A clock that was put back says nothing.
+        let by_calendar = self.1.elapsed().unwrap_or_default();
+        self.0.elapsed().max(by_calendar)
+    }
 }
 
 impl fmt::Debug for TransactionalProducer {
@@ -99,6 +114,8 @@ impl TransactionalProducer {
             producer,
             id: id.to_owned(),
             bootstrap: config.bootstrap.clone(),
+            timeout: config.transaction_timeout(),
+            begun: Mutex::new(None),
         };
         made.step("taking over a transactional id", |client| {
             client.init_transactions(INIT)
@@ -118,6 +135,8 @@ impl TransactionalProducer {
     /// # Errors
     /// If the last one has not ended.
     pub fn begin(&self) -> Result<(), Failed> {
+        let now = Begun(Instant::now(), SystemTime::now());
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         self.client
             .begin_transaction()
             .map_err(|error| self.failed("beginning a transaction", error))
@@ -130,7 +149,7 @@ impl TransactionalProducer {
     pub async fn send(&self, record: Outgoing) -> Result<Delivery, Failed> {
         self.producer.send(record).await.map_err(|error| Failed {
             remedy: match self.fatal_code() {
-                Some(RDKafkaErrorCode::Fenced) => Remedy::Fenced,
+                Some(RDKafkaErrorCode::Fenced) => self.fenced(),
                 Some(_) => Remedy::Renew,
                 None => Remedy::Abort,
             },
@@ -215,9 +234,22 @@ impl TransactionalProducer {
         self.client.client().fatal_error().map(|(code, _)| code)
     }
 
+    /// What is left to do when the broker says that there is a newer producer. It aborts a
+    /// transaction that takes too long by the same means, so only a young one shows that
+    /// there is one.
+    fn fenced(&self) -> Remedy {
+        let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        match begun.is_some_and(|begun| begun.elapsed() >= self.timeout) {
+            true => Remedy::Renew,
+            false => Remedy::Fenced,
+        }
+    }
+
     fn failed(&self, what: &'static str, error: KafkaError) -> Failed {
-        let remedy = match (&error, self.fatal_code()) {
-            (_, Some(RDKafkaErrorCode::Fenced)) => Remedy::Fenced,
+        let fatal = self.fatal_code();
+        let refused = fatal == Some(RDKafkaErrorCode::Fenced);
+        let remedy = match (&error, fatal) {
+            _ if refused => self.fenced(),
             (_, Some(_)) => Remedy::Renew,
             (KafkaError::Transaction(cause), None) if cause.txn_requires_abort() => Remedy::Abort,
             (KafkaError::Transaction(cause), None) if cause.is_retriable() => Remedy::Again,
@@ -234,10 +266,13 @@ impl TransactionalProducer {
                 format!("{what}: another process has taken over this transactional id"),
             )
             .with("bootstrap", &self.bootstrap)
-            .mend(
-                "let one process at a time use it; if only this one does, its transaction took \
-                 longer than `transaction.timeout.ms`: start it again",
-            )
+            .mend("let one process at a time use it")
+            .because(error),
+            _ if refused => Error::unavailable(format!(
+                "{what}: it took longer than `transaction.timeout.ms`, and Kafka has aborted it"
+            ))
+            .with("bootstrap", &self.bootstrap)
+            .mend("nothing has to be done: it is made again")
             .because(error),
             _ => fault::kafka(&self.bootstrap, what, error),
         }

@@ -279,11 +279,17 @@ impl Demo {
             .unwrap_or_default()
     }
 
-    /// Kills the process called `name` at once, as `kill -9` does, if it lives; the demo
+    /// Kills the process called `name`, as `kill -9` does, as soon as it lives; the demo
     /// starts it again.
     pub(crate) fn kill(&self, name: &str) {
-        if let Some(pid) = self.processes().get(name) {
-            send(*pid, libc::SIGKILL);
+        let begun = Instant::now();
+        loop {
+            let processes = self.processes();
+            if let Some(pid) = processes.get(name).filter(|pid| lives(**pid)) {
+                return send(*pid, libc::SIGKILL);
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{name} lives");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

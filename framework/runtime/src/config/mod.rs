@@ -16,6 +16,21 @@ use url::Url;
 use self::layers::Layers;
 use crate::store_url::StoreUrl;
 
+/// The settings of librdkafka on which the guarantees of docs/exactly-once.md stand, and the
+/// values that they may have.
+const FIXED: [(&str, &[&str]); 10] = [
+    ("acks", &["all", "-1"]),
+    ("auto.offset.reset", &["earliest", "smallest", "beginning"]),
+    ("enable.auto.commit", &["false"]),
+    ("enable.auto.offset.store", &["false"]),
+    ("enable.idempotence", &["true"]),
+    ("enable.partition.eof", &["false"]),
+    ("group.id", &[]),
+    ("isolation.level", &["read_committed"]),
+    ("request.required.acks", &["all", "-1"]),
+    ("transactional.id", &[]),
+];
+
 /// What a domain's process needs to know, read once at the start.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -98,6 +113,27 @@ impl Config {
             layers.file(&path)?;
         }
         Self::build(domain, &layers).map(Some)
+    }
+
+    /// Makes sure that no setting of librdkafka takes the guarantees away.
+    ///
+    /// # Errors
+    /// [`mesh_core::ErrorKind::InvalidInput`] with the setting.
+    pub(crate) fn check_kafka(&self) -> Result<()> {
+        for (name, allowed) in FIXED {
+            let Some(value) = self.kafka.get(name) else {
+                continue;
+            };
+            if !allowed.contains(&value.as_str()) {
+                return Err(Error::invalid(
+                    "a setting of Kafka's client would lose events or handle them twice",
+                )
+                .with("setting", name)
+                .with("value", value)
+                .mend("remove it from the table [kafka]"));
+            }
+        }
+        Ok(())
     }
 
     /// Where the store is, for people.

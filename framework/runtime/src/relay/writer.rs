@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_core::{Error, ErrorKind, EventId, Result};
@@ -36,13 +36,18 @@ pub(super) struct Writer {
     producer: TransactionalProducer,
     offsets: GroupOffsets,
     group: Arc<GroupMetadata>,
-    timeout: Duration,
 }
 
 impl Writer {
     /// Fences every other writer of this outbox. What the last one had under way is
-    /// committed or aborted when this returns.
+    /// committed or aborted when this returns. A process whose store is another's by now
+    /// must not fence that one, so it asks first.
+    ///
+    /// # Errors
+    /// Those of [`Store::check`](crate::store::Store::check) and
+    /// [`TransactionalProducer::init`].
     pub(super) async fn open(host: &Host, stream: &StreamConfig) -> Result<Self> {
+        host.store.check().await?;
         let mut stream = stream.clone();
         stream.client_id = format!("{}-relay", stream.client_id);
         let name = format!("{}.outbox.{}", host.domain, host.store.outbox_id());
@@ -51,7 +56,6 @@ impl Writer {
             producer: TransactionalProducer::init(&stream, &name).await?,
             group: offsets.metadata()?,
             offsets,
-            timeout: stream.transaction_timeout(),
         })
     }
 
@@ -74,18 +78,6 @@ impl Writer {
         host: &Host,
         rows: Vec<OutboxRow>,
     ) -> Result<Published, Failed> {
-        let begun = Instant::now();
-        self.transaction(host, rows).await.map_err(|mut failed| {
-            // The broker aborts a transaction that takes too long by the same means as it
-            // fences a process; a young one can only have been fenced.
-            if failed.remedy == Remedy::Fenced && begun.elapsed() >= self.timeout {
-                failed.remedy = Remedy::Renew;
-            }
-            failed
-        })
-    }
-
-    async fn transaction(&self, host: &Host, rows: Vec<OutboxRow>) -> Result<Published, Failed> {
         let topics = topics(&rows);
         self.producer.begin()?;
         for topic in &topics {
@@ -128,10 +120,11 @@ impl Writer {
     }
 
     async fn send(&self, host: &Host, row: OutboxRow) -> Result<Delivery, Failed> {
+        let seq = row.seq;
         let corrupt = |what: &'static str| {
             Failed::abort(
                 Error::new(ErrorKind::Corrupt, "a row of the outbox cannot be read")
-                    .with("seq", row.seq)
+                    .with("seq", seq)
                     .with("column", what),
             )
         };
@@ -141,7 +134,7 @@ impl Writer {
             trace: row.trace.parse().map_err(|_| corrupt("trace"))?,
             outbox: Some(OutboxMark {
                 outbox: host.store.outbox_id(),
-                seq: row.seq as u64,
+                seq: seq as u64,
             }),
         };
         let record = Outgoing {
@@ -152,7 +145,11 @@ impl Writer {
             headers,
             timestamp: None,
         };
-        self.producer.send(record).await
+        let sent = self.producer.send(record).await;
+        sent.map_err(|failed| Failed {
+            error: failed.error.with("seq", seq),
+            ..failed
+        })
     }
 }
 

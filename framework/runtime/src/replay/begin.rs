@@ -11,6 +11,7 @@ use super::order::{Abandon, Start};
 use super::{Runners, Version, switch};
 use crate::failpoint::Point;
 use crate::host::Host;
+use crate::setup::persist;
 use crate::status::HandlerStatus;
 use crate::store::{HandlerTotals, Phase, Remains, ReplayPartition, ReplayRow, now};
 
@@ -183,7 +184,14 @@ pub(super) async fn abandon(
         drained(host, topic, product.contract.schema.partitions).await?;
         // First, so that a life that ends in between does not miss what is not there.
         host.store.forget_topics(&[topic]).await?;
-        runners.admin.delete_topic(topic).await?;
+        let deleted = runners.admin.delete_topic(topic).await;
+        deleted.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => error.mend(
+                "the replay is given up; have an administrator delete the topic, and start the \
+                 replay again, which makes it anew",
+            ),
+            _ => error,
+        })?;
         runners
             .admin
             .ensure_topic(&TopicSpec::from(*product))
@@ -250,16 +258,24 @@ pub(crate) async fn load(host: &Host) -> Result<()> {
 /// started and not given up.
 ///
 /// # Errors
-/// If the store cannot be read.
+/// If the store cannot be read, or it is refused to tell whether a replay is in service.
 pub(crate) async fn go_on(host: &Arc<Host>) -> Result<()> {
     let runners = host.runners()?;
     let mut rows = host.store.replays().await?;
     let retired = host.store.retired().await?;
     for version in host.replays.versions.replays() {
-        if !rows.contains_key(&version.name)
-            && let Some(row) = adopt(host, runners, version).await
-        {
-            rows.insert(version.name.clone(), row);
+        if rows.contains_key(&version.name) {
+            continue;
+        }
+        let part = format!("replay {}", version.name);
+        let adopted = persist(host, &part, &host.intake, || adopt(host, runners, version));
+        match adopted.await? {
+            Some(Some(row)) => {
+                rows.insert(version.name.clone(), row);
+            }
+            Some(None) => {}
+            // The host stops.
+            None => return Ok(()),
         }
     }
     for name in runners.all.keys() {
@@ -281,71 +297,62 @@ pub(crate) async fn go_on(host: &Arc<Host>) -> Result<()> {
 }
 
 /// Takes up a version that is in service and whose data folder was lost: its group knows how
-/// far it is. `None` if it is not, or cannot be told.
-async fn adopt(host: &Arc<Host>, runners: &Runners, version: &Version) -> Option<ReplayRow> {
-    let found = async {
-        for product in &version.writes {
-            let contract = &product.contract;
-            let (product, major) = (&contract.product, contract.version.major);
-            let status = host.catalog.major_status(&contract.domain, product, major);
-            if !matches!(status.await?.as_deref(), Some("active" | "deprecated")) {
-                return Ok(None);
-            }
-        }
-        let partitions = runners.admin.partitions(version.reads).await?;
-        let places: Vec<(String, i32)> = (0..partitions)
-            .map(|partition| (version.reads.to_owned(), partition))
-            .collect();
-        let group = format!("{}.{}", host.domain, version.name);
-        let committed = GroupOffsets::new(&runners.stream, &group)?
-            .committed(&places)
-            .await?;
-        if committed.is_empty() {
+/// far it is. Where it was switched over nobody knows any more, so it serves all that is
+/// left, and no older version does. `None` if it is not in service.
+///
+/// # Errors
+/// If catalog, Kafka or store cannot be asked.
+async fn adopt(
+    host: &Arc<Host>,
+    runners: &Runners,
+    version: &Version,
+) -> Result<Option<ReplayRow>> {
+    for product in &version.writes {
+        let contract = &product.contract;
+        let (product, major) = (&contract.product, contract.version.major);
+        let status = host.catalog.major_status(&contract.domain, product, major);
+        if !matches!(status.await?.as_deref(), Some("active" | "deprecated")) {
             return Ok(None);
         }
-        let place = |next: i64| ReplayPartition {
-            start: next,
-            end: next,
-            boundary: Some(next),
-        };
-        let row = ReplayRow {
-            name: version.name.clone(),
-            phase: Phase::Switched,
-            origin: "the group's offsets".to_owned(),
-            placed: true,
-            started_at: now(),
-            started_by: format!("service:{}", host.domain),
-            switched_at: Some(now()),
-            switched_by: None,
-            partitions: committed
-                .into_iter()
-                .map(|((_, partition), next)| (partition, place(next)))
-                .collect(),
-        };
-        host.store.adopt_replay(&row).await?;
-        version.switch(row.boundaries());
-        show(host, version, HandlerTotals::default());
-        Ok::<_, Error>(Some(row))
-    };
-    match found.await {
-        Ok(row) => {
-            if row.is_some() {
-                tracing::warn!(
-                    replay = version.name,
-                    "a version in service that this data folder knew nothing of goes on at its group's offsets"
-                );
-            }
-            row
-        }
-        Err(error) => {
-            tracing::warn!(
-                replay = version.name,
-                error = error.log_line(),
-                "it cannot be told whether a version is in service"
-            );
-            None
-        }
     }
+    let partitions = runners.admin.partitions(version.reads).await?;
+    let places: Vec<(String, i32)> = (0..partitions)
+        .map(|partition| (version.reads.to_owned(), partition))
+        .collect();
+    let group = format!("{}.{}", host.domain, version.name);
+    let committed = GroupOffsets::new(&runners.stream, &group)?
+        .committed(&places)
+        .await?;
+    if committed.is_empty() {
+        return Ok(None);
+    }
+    let place = |next: i64| ReplayPartition {
+        start: next,
+        end: next,
+        boundary: Some(0),
+    };
+    let row = ReplayRow {
+        name: version.name.clone(),
+        phase: Phase::Switched,
+        origin: "the group's offsets".to_owned(),
+        placed: true,
+        started_at: now(),
+        started_by: format!("service:{}", host.domain),
+        switched_at: Some(now()),
+        switched_by: None,
+        partitions: committed
+            .into_iter()
+            .map(|((_, partition), next)| (partition, place(next)))
+            .collect(),
+    };
+    host.store.adopt_replay(&row).await?;
+    version.switch(row.boundaries());
+    show(host, version, HandlerTotals::default());
+    tracing::warn!(
+        replay = version.name,
+        "a version in service that this data folder knew nothing of goes on at its group's offsets"
+    );
+    Ok(Some(row))
 }
 
 impl ReplayRow {
@@ -355,7 +362,7 @@ impl ReplayRow {
     }
 
     /// From where on the version serves.
-    fn boundaries(&self) -> BTreeMap<i32, i64> {
+    pub(super) fn boundaries(&self) -> BTreeMap<i32, i64> {
         let known = |(partition, is): (&i32, &ReplayPartition)| Some((*partition, is.boundary?));
         self.partitions.iter().filter_map(known).collect()
     }

@@ -18,8 +18,8 @@ use crate::store::{Phase, ReplayRow};
 const MAX_LAG: u64 = 1_000;
 /// How long the old version may take to come to where the new one is.
 const CATCH_UP: Duration = Duration::from_secs(10);
-/// Between two looks at positions.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Between two looks at positions, for which a client is made.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Puts a replay into service in place of the older versions.
 ///
@@ -45,6 +45,8 @@ pub(super) async fn switch(
                 .mend("start it again with `mesh replay start`"));
         }
         Phase::Switching | Phase::Switched => {
+            // Whoever decided it may not have learned that it was kept.
+            version.switch(row.boundaries());
             if row.phase == Phase::Switching {
                 finish(host, version).await?;
             }
@@ -275,11 +277,7 @@ pub(super) async fn retire(
         .with("replay", &version.name)
         .mend("switch over first with `mesh replay switch`"));
     }
-    let boundaries: BTreeMap<i32, i64> = row
-        .partitions
-        .iter()
-        .filter_map(|(partition, is)| Some((*partition, is.boundary?)))
-        .collect();
+    let boundaries = row.boundaries();
     let older = host.replays.versions.served_before(version);
     if !order.force {
         for old in older

@@ -43,6 +43,8 @@ pub(super) struct Counters {
     pub(super) version: AtomicU64,
     /// Rows of the outbox.
     pub(super) pending: AtomicU64,
+    /// Bytes of key and value of the largest row that the outbox has had in this life.
+    pub(super) largest: AtomicU64,
 }
 
 impl Counters {
@@ -71,11 +73,11 @@ impl Backend {
         }
     }
 
-    /// The statement for the greatest sequence number that the outbox has given.
+    /// The statement for the greatest sequence number of a row that was committed.
     pub(super) fn last_row(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'",
-            Self::Postgres(_) => "SELECT last_value FROM outbox_seq WHERE is_called",
+            Self::Postgres(_) => "SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'last_row'",
         }
     }
 

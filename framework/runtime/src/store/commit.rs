@@ -73,6 +73,11 @@ impl Store {
             return Ok(Outcome::Conflict);
         }
         write_documents(&mut tx, &commit.documents, version as i64).await?;
+        for row in &commit.outputs {
+            let bytes = row.key.len() + row.value.as_ref().map_or(0, Vec::len);
+            let largest = &self.counters.largest;
+            largest.fetch_max(bytes as u64, Ordering::AcqRel);
+        }
         write_outbox(&mut tx, &commit.outputs).await?;
         for position in &commit.positions {
             write_position(&mut tx, position).await?;

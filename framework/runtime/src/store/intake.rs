@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::backend::{Writing, change, on};
 use super::{Store, now};
 
+/// Ids that leave the inbox in one transaction at most.
+pub(super) const PURGE_ROWS: usize = 5_000;
+
 /// How far a handler has come in one partition.
 #[derive(Debug, Clone)]
 pub(crate) struct Position {
@@ -130,13 +133,20 @@ impl Store {
         Ok(source)
     }
 
-    /// Forgets the ids of events handled more than `days` ago; how many.
+    /// Forgets ids of events handled more than `days` ago, so few that other commits need
+    /// not wait for long; how many, 0 when there are no more.
     pub(crate) async fn purge_inbox(&self, days: u32) -> Result<u64> {
         let before = now() - i64::from(days) * 86_400_000;
         let mut tx = self.backend.begin().await?;
         let purged = change!(
             tx.connection()?,
-            sqlx::query("DELETE FROM inbox WHERE handled_at < $1").bind(before)
+            sqlx::query(
+                "DELETE FROM inbox WHERE (handler, event_id) IN
+                 (SELECT handler, event_id FROM inbox WHERE handled_at < $1
+                  ORDER BY handled_at LIMIT $2)",
+            )
+            .bind(before)
+            .bind(PURGE_ROWS as i64)
         )?;
         tx.commit(0, 0).await?;
         Ok(purged)

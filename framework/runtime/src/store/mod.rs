@@ -80,10 +80,12 @@ impl Store {
                  value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT) RETURNING value",
         )
         .fetch_one(c))?;
-        let pending: i64 = on!(
-            tx.connection()?,
-            c => sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(c)
-        )?;
+        let (pending, largest): (i64, i64) = on!(tx.connection()?, c => sqlx::query_as(
+            "SELECT count(*),
+                    CAST(coalesce(max(length(key) + coalesce(length(value), 0)), 0) AS BIGINT)
+             FROM outbox",
+        )
+        .fetch_one(c))?;
         tx.commit(0, 0).await?;
         let corrupt = || {
             Error::new(
@@ -98,6 +100,9 @@ impl Store {
         self.counters
             .pending
             .store(pending.max(0) as u64, Ordering::Release);
+        self.counters
+            .largest
+            .store(largest.max(0) as u64, Ordering::Release);
         Ok(())
     }
 
@@ -114,6 +119,13 @@ impl Store {
     /// Rows of the outbox that are not known to stand in Kafka.
     pub(crate) fn pending(&self) -> u64 {
         self.counters.pending.load(Ordering::Acquire)
+    }
+
+    /// How many rows of the outbox, whichever they are, have no more than `bytes` together; at
+    /// least one.
+    pub(crate) fn rows_within(&self, bytes: usize) -> usize {
+        let largest = self.counters.largest.load(Ordering::Acquire) as usize;
+        (bytes / largest.max(1)).max(1)
     }
 
     /// Whether the store answers and is still this process's own.

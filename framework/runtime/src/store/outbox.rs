@@ -12,6 +12,18 @@ use super::backend::{Writing, change, on};
 /// Postgres.
 const INSERT_ROWS: usize = 500;
 
+const INSERT: &str =
+    "INSERT INTO outbox (topic, partition, event_id, trace, contract_version, key, value) ";
+/// The same, and what [`Backend::last_row`](super::backend::Backend::last_row) reads: SQLite
+/// keeps that by itself.
+const INSERT_NOTED: [&str; 2] = [
+    "WITH added AS (INSERT INTO outbox
+         (topic, partition, event_id, trace, contract_version, key, value) ",
+    " RETURNING seq)
+     INSERT INTO meta (name, value) SELECT 'last_row', CAST(max(seq) AS TEXT) FROM added
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+];
+
 /// A record to publish, framed and addressed.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct OutboxRow {
@@ -48,7 +60,7 @@ impl Store {
         .fetch_all(c))
     }
 
-    /// The greatest sequence number that was ever given to a row; 0 if none was.
+    /// The greatest sequence number of a row that was ever committed; 0 if none was.
     pub(crate) async fn outbox_last(&self) -> Result<i64> {
         let last: Option<i64> = on!(self.backend.reader().await?.connection(), c => sqlx::query_scalar(self.backend.last_row())
                 .fetch_optional(c))?;
@@ -145,11 +157,13 @@ async fn write_noted(tx: &mut Writing, topic: &str, partition: i32, noted: &Note
 }
 
 pub(super) async fn write_outbox(tx: &mut Writing, rows: &[OutboxRow]) -> Result<()> {
+    let [begin, end] = match tx {
+        Writing::Sqlite(_) => [INSERT, ""],
+        Writing::Postgres(_) => INSERT_NOTED,
+    };
     for chunk in rows.chunks(INSERT_ROWS) {
         on!(tx.connection()?, c => async {
-            let mut insert = QueryBuilder::new(
-                "INSERT INTO outbox (topic, partition, event_id, trace, contract_version, key, value) ",
-            );
+            let mut insert = QueryBuilder::new(begin);
             insert.push_values(chunk, |mut values, row| {
                 values
                     .push_bind(&row.topic)
@@ -160,6 +174,7 @@ pub(super) async fn write_outbox(tx: &mut Writing, rows: &[OutboxRow]) -> Result
                     .push_bind(&row.key)
                     .push_bind(&row.value);
             });
+            insert.push(end);
             // A statement of full length comes again and again; a shorter one does not.
             let insert = insert.build().persistent(chunk.len() == INSERT_ROWS);
             insert.execute(c).await.map(drop)

@@ -7,6 +7,7 @@ use mesh_core::ErrorKind;
 use uuid::Uuid;
 
 use super::backend::change;
+use super::intake::PURGE_ROWS;
 use super::*;
 use crate::effects::Change;
 
@@ -415,6 +416,15 @@ async fn rows_of_the_outbox_keep_their_order_and_leave_when_they_are_noted(place
         commit.outputs = vec![row("t", 1, pair[0]), row("u", 2, pair[1])];
         committed(&store, commit).await;
     }
+    // None has more bytes than these, in this life and in the next one.
+    let rows = store.outbox_page(0, 10).await.unwrap();
+    let sizes = rows.iter();
+    let sizes = sizes.map(|row| row.key.len() + row.value.as_ref().map_or(0, Vec::len));
+    let largest = sizes.max().unwrap();
+    assert_eq!(store.rows_within(3 * largest), 3);
+    assert_eq!(store.rows_within(0), 1);
+    let store = store_again(&place, &store).await;
+    assert_eq!(store.rows_within(3 * largest), 3);
     let rows = store.outbox_page(0, 10).await.unwrap();
     let found: Vec<&[u8]> = rows.iter().map(|row| &*row.event_id).collect();
     let wanted: Vec<&[u8]> = ids.iter().map(|id| id.as_bytes().as_slice()).collect();
@@ -533,6 +543,17 @@ async fn an_abandoned_transaction_leaves_nothing(place: Place) {
         drop(tx);
     }
     assert_eq!(body(&store, "a", "k").await, None);
+    // Nor the number of a row that was written and not committed.
+    let mut commit = on_now(&store);
+    commit.outputs = vec![row("t", 1, Uuid::new_v4())];
+    commit.source = Some(SourcePosition {
+        name: "files".into(),
+        from: 7,
+        position: 8,
+        ..SourcePosition::default()
+    });
+    assert_eq!(store.commit(&commit).await.unwrap(), Outcome::Conflict);
+    assert_eq!(store.outbox_last().await.unwrap(), 0);
     let mut commit = on_now(&store);
     commit.documents = vec![put("a", "other", "1")];
     committed(&store, commit).await;
@@ -569,11 +590,16 @@ async fn totals_add_up_and_old_ids_are_let_go(place: Place) {
     assert_eq!((totals.handled, totals.duplicates), (7, 1));
     assert_eq!(store.handler_totals("none").await.unwrap().handled, 0);
     let mut commit = on_now(&store);
-    commit.events = Some(("pay".into(), vec![event]));
+    let mut events: Vec<Uuid> = (0..PURGE_ROWS).map(|_| Uuid::new_v4()).collect();
+    events.push(event);
+    commit.events = Some(("pay".into(), events));
     committed(&store, commit).await;
     assert_eq!(store.purge_inbox(1).await.unwrap(), 0);
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    assert_eq!(store.purge_inbox(0).await.unwrap(), 1);
+    // A piece at a time, so that others come in between.
+    for left in [PURGE_ROWS as u64, 1, 0] {
+        assert_eq!(store.purge_inbox(0).await.unwrap(), left);
+    }
     assert!(
         store
             .known_events("pay", &[event])

@@ -86,6 +86,8 @@ impl Task {
     async fn begin(&self) -> Result<Life> {
         let partitions = self.partitions().await?;
         let id = format!("{}.{}", self.group(), self.host.store.outbox_id());
+        // A process whose store is another's by now must not fence that one.
+        self.host.store.check().await?;
         let mut stream = self.stream.clone();
         stream.client_id = format!("{}-{}", stream.client_id, self.name);
         let producer = TransactionalProducer::init(&stream, &id).await?;

@@ -110,26 +110,6 @@ impl Task {
         handled: &Handled,
         part: &str,
     ) -> Result<BTreeMap<(String, i32), i64>, Failed> {
-        let begun = tokio::time::Instant::now();
-        let done = self.transaction(life, group, handled, part).await;
-        done.map_err(|mut failed| {
-            // See `relay::writer`: a young transaction can only have been fenced.
-            if failed.remedy == Remedy::Fenced
-                && begun.elapsed() >= self.stream.transaction_timeout()
-            {
-                failed.remedy = Remedy::Renew;
-            }
-            failed
-        })
-    }
-
-    async fn transaction(
-        &self,
-        life: &Life,
-        group: &Arc<GroupMetadata>,
-        handled: &Handled,
-        part: &str,
-    ) -> Result<BTreeMap<(String, i32), i64>, Failed> {
         let producer = &life.producer;
         producer.begin()?;
         let mut deliveries: Vec<((String, i32), Delivery)> = Vec::new();

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use mesh_runtime::Config;
+use mesh_runtime::{Config, Running};
+
+use super::shop;
 
 fn load(arguments: &[&str], environment: &[(&str, &str)]) -> mesh_core::Result<Option<Config>> {
     let arguments = std::iter::once("shop").chain(arguments.iter().copied());
@@ -91,6 +93,28 @@ fn a_wrong_setting_is_named_with_its_place_and_mend() {
         let file = dir.path().join("shop.toml");
         std::fs::write(&file, text).unwrap();
         check(&["--config", &file.display().to_string()], &[], words);
+    }
+}
+
+#[tokio::test]
+async fn a_setting_of_librdkafka_that_breaks_the_guarantees_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("isolation.level", "read_uncommitted"),
+        ("auto.offset.reset", "latest"),
+        ("enable.partition.eof", "true"),
+        ("enable.auto.commit", "true"),
+        ("acks", "1"),
+        ("group.id", "mine"),
+    ] {
+        let mut config = Config::new("shop", dir.path().join("shop")).unwrap();
+        config.kafka.insert(name.into(), value.into());
+        let started = Running::start(shop::domain(0, 100), config).await;
+        let error = started.err().expect(name).to_string();
+        for word in [name, value, "[kafka]"] {
+            assert!(error.contains(word), "`{word}` is not in {error}");
+        }
+        assert!(!dir.path().join("shop").exists(), "nothing was begun");
     }
 }
 

@@ -124,6 +124,35 @@ async fn a_process_that_was_cut_off_is_replaced_and_ends() {
     new.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_cut_off_does_not_fence_its_successor() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let proxy = Proxy::to(&cluster).await;
+    let mut platform = Platform::absent().await;
+    let old = run(&platform, &proxy.url()).await;
+    proxy.refuse();
+    let new = run(&platform, &cluster.url()).await;
+    platform.arrive().await;
+    // It has to ask its store before it takes the transactional id.
+    Client::of(&old)
+        .until("the old one waits for its store", |status| {
+            status["waiting"]["relay"].is_string()
+        })
+        .await;
+    let client = Client::of(&new);
+    check(&platform, &client).await;
+    proxy.pass();
+    let failed = tokio::time::timeout(std::time::Duration::from_secs(60), old.failed());
+    let failed = failed.await.unwrap().to_string();
+    assert!(failed.contains("taken over the domain's store"), "{failed}");
+    old.stop().await;
+    let (_, status) = client.json("/status").await;
+    assert_eq!(status["ready"], true, "{status}");
+    new.stop().await;
+}
+
 /// An authority, and what it has signed for the server and for the user `mesh`, as files.
 fn certify(folder: &Path) {
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();

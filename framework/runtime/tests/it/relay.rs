@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mesh_core::EventId;
-use mesh_runtime::Running;
+use mesh_runtime::{Config, Running};
 use mesh_stream::{GroupOffsets, Headers, OutboxMark, Outgoing, Producer, TransactionalProducer};
 use uuid::Uuid;
 
@@ -146,14 +146,7 @@ async fn a_relay_that_was_fenced_stops_the_domain() {
     let other = TransactionalProducer::init(&platform.stream(), &name)
         .await
         .unwrap();
-    let body = serde_json::json!({"gift_id": 9_999, "customer": "c0", "amount": 1});
-    let answer = client
-        .governed("POST", "/v1/gifts")
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(give(&client, 9_999, "c0").await.status(), 200);
     let text = failure(&running).await;
     assert!(text.contains("another process has taken over"), "{text}");
     assert!(text.contains(&name), "{text}");
@@ -202,4 +195,79 @@ async fn a_store_that_does_not_fit_kafka_stops_the_domain() {
         200,
         "nothing is written again"
     );
+}
+
+/// What a client may have in its `[kafka]`: small records alone.
+fn small(platform: &Platform) -> Config {
+    let mut config = platform.config("shop");
+    config
+        .kafka
+        .insert("message.max.bytes".into(), "3000".into());
+    config
+}
+
+async fn give(client: &Client, gift_id: i64, customer: &str) -> reqwest::Response {
+    client
+        .governed("POST", "/v1/gifts")
+        .json(&serde_json::json!({"gift_id": gift_id, "customer": customer, "amount": 1}))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_kafka_would_not_take_is_refused_at_once() {
+    let platform = Platform::start().await;
+    let running = Running::start(shop::domain(0, 100), small(&platform)).await;
+    let running = running.unwrap();
+    let client = Client::of(&running);
+    client
+        .until("it is ready", |status| status["ready"] == true)
+        .await;
+    let answer = give(&client, 1, &"c".repeat(2_500)).await;
+    assert_eq!(answer.status(), 400);
+    let problem: serde_json::Value = answer.json().await.unwrap();
+    let mend = problem["mend"].as_str().unwrap();
+    assert!(mend.contains("message.max.bytes"), "{problem}");
+    // It has taken nothing with it, and those after it are published.
+    assert_eq!(give(&client, 2, "c0").await.status(), 200);
+    client
+        .until("the gift is published", |status| {
+            status["ready"] == true && status["outbox_pending"] == 0
+        })
+        .await;
+    running.stop().await;
+    assert_eq!(platform.payouts().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_kafka_does_not_take_ends_the_process_and_is_named() {
+    let mut platform = Platform::start().await;
+    let running = platform.run(shop::domain(0, 100)).await;
+    let client = Client::of(&running);
+    client
+        .until("it is ready", |status| status["ready"] == true)
+        .await;
+    if platform.kill_broker().await {
+        assert_eq!(give(&client, 1, &"c".repeat(2_500)).await.status(), 200);
+        running.stop().await;
+        platform.start_broker().await;
+        // The row was written when larger ones were allowed.
+        let running = Running::start(shop::domain(0, 100), small(&platform)).await;
+        let running = running.unwrap();
+        let text = failure(&running).await;
+        assert!(text.contains("the record is too large"), "{text}");
+        assert!(text.contains("seq"), "{text}");
+        running.stop().await;
+        let running = platform.run(shop::domain(0, 100)).await;
+        Client::of(&running)
+            .until("the gift is published", |status| {
+                status["ready"] == true && status["outbox_pending"] == 0
+            })
+            .await;
+        running.stop().await;
+        assert_eq!(platform.payouts().await.len(), 1);
+    } else {
+        running.stop().await;
+    }
 }

@@ -81,7 +81,8 @@ impl Tables {
         .unwrap();
     }
 
-    /// Has the outbox go on after `last`.
+    /// Has `last` be the last row of the outbox that was committed. The sequence of Postgres
+    /// is ahead of that, as on a standby that has taken over.
     pub(crate) async fn set_last_row(&self, last: i64) {
         match self {
             Self::Sqlite(pool) => {
@@ -91,11 +92,15 @@ impl Tables {
                     .await
                     .map(drop)
             }
-            Self::Postgres(pool) => sqlx::query("SELECT setval('outbox_seq', $1)")
-                .bind(last)
-                .execute(pool)
-                .await
-                .map(drop),
+            Self::Postgres(pool) => {
+                let ahead = sqlx::query("SELECT setval('outbox_seq', $1)").bind(last + 32);
+                ahead.execute(pool).await.unwrap();
+                sqlx::query("UPDATE meta SET value = $1 WHERE name = 'last_row'")
+                    .bind(last.to_string())
+                    .execute(pool)
+                    .await
+                    .map(drop)
+            }
         }
         .unwrap();
     }

@@ -169,6 +169,40 @@ async fn a_new_producer_ends_and_fences_the_one_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_took_too_long_is_no_sign_of_another_producer() {
+    let platform = Platform::start().await;
+    let topic = platform.topic(1).await;
+    let name = id();
+    let mut config = platform.config.clone();
+    let timeout = ("transaction.timeout.ms".to_owned(), "1000".to_owned());
+    config.overrides.extend([timeout]);
+    let admin = Admin::new(&config).unwrap();
+    for (round, commit) in [true, false].into_iter().enumerate() {
+        let late = TransactionalProducer::init(&config, &name).await.unwrap();
+        open(&late, &topic, &["late"]).await;
+        // The record and the mark of the broker; on Apache Kafka it may take 10 s to look.
+        let begun = Instant::now();
+        while admin.watermarks(&topic, 0).await.unwrap().1 < 2 * (round as i64 + 1) {
+            assert!(begun.elapsed() < Duration::from_secs(40), "it is aborted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let ended = match commit {
+            true => late.commit().await,
+            false => late.abort().await,
+        };
+        let failed = ended.unwrap_err();
+        assert_eq!(failed.remedy, Remedy::Renew, "{:?}", failed.error);
+        let text = failed.error.to_string();
+        assert!(text.contains("transaction.timeout.ms"), "{text}");
+    }
+    let next = producer(&platform, &name).await;
+    open(&next, &topic, &["kept"]).await;
+    next.commit().await.unwrap();
+    let end = until_end(&admin, &topic, 6).await;
+    assert_eq!(values(&platform, &topic, end).await, ["kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_of_a_group_passes_the_marks_of_transactions() {
     let platform = Platform::start().await;
     let topic = platform.topic(1).await;

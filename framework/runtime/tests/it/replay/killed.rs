@@ -3,14 +3,16 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
+use mesh_runtime::Running;
 use serde_json::{Value as Json, json};
 
 use super::super::child::{Process, spawn_replay};
 use super::super::platform::Platform;
+use super::super::store::server::{Cluster, Proxy};
 use super::super::{shop, store};
-use super::domain::{MANY, ORDERS, through};
+use super::domain::{MANY, ORDERS, Told, outbox, outbox_told, through};
 use super::support::{
-    check_anew, ordered, orders, publish, ready, refused, standing, until_even, until_old,
+    check_anew, order, ordered, orders, publish, ready, refused, standing, until_even, until_old,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,4 +139,74 @@ async fn a_version_in_service_goes_on_when_the_data_folder_is_lost() {
     assert_eq!(replay["state"], "switched");
     running.stop().await;
     check_anew(&platform, ORDERS + 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_version_does_not_serve_again_when_the_data_folder_is_lost() {
+    let platform = Platform::start().await;
+    let running = platform.run(outbox(ORDERS)).await;
+    let client = ready(&running).await;
+    until_old(&client, ORDERS).await;
+    ordered(&client, "start", json!({"from": "earliest"})).await;
+    until_even(&client).await;
+    ordered(&client, "switch", json!({"stop_old": true})).await;
+    publish(&platform, orders(ORDERS..ORDERS + 50)).await;
+    until_even(&client).await;
+    running.stop().await;
+    store::lose(&platform).await;
+    let told = Told::default();
+    let running = platform.run(outbox_told(0, &told)).await;
+    let client = ready(&running).await;
+    publish(&platform, orders(ORDERS + 50..ORDERS + 60)).await;
+    // It is fed again, from where it was retired.
+    client
+        .until("the old version has all", |status| {
+            let handlers = status["handlers"].as_array().unwrap();
+            let pay = handlers.iter().find(|is| is["name"] == "pay");
+            pay.is_some_and(|pay| pay["handled"].as_u64() >= Some(60))
+        })
+        .await;
+    until_even(&client).await;
+    running.stop().await;
+    let told = told.lock().unwrap().clone();
+    let by_old: Vec<_> = told.iter().filter(|(version, _)| *version == 1).collect();
+    assert!(by_old.is_empty(), "{by_old:?}");
+    for order in ORDERS + 50..ORDERS + 60 {
+        assert!(told.contains(&(2, order as i64)), "{order}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_whose_commit_was_unclear_holds_when_it_is_asked_for_again() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let proxy = Proxy::to(&cluster).await;
+    let platform = Platform::start().await;
+    let told = Told::default();
+    let mut config = platform.config("shop");
+    config.store_url = Some(proxy.url().parse().unwrap());
+    let running = Running::start(outbox_told(ORDERS, &told), config).await;
+    let running = running.unwrap();
+    let client = ready(&running).await;
+    until_old(&client, ORDERS).await;
+    ordered(&client, "start", json!({"from": "earliest"})).await;
+    until_even(&client).await;
+    proxy.break_after_commit_and_refuse();
+    let (status, problem) = order(&client, "switch", json!({})).await;
+    assert_eq!(status, 503, "{problem:#}");
+    proxy.pass();
+    client
+        .until("the store is back", |status| status["ready"] == true)
+        .await;
+    ordered(&client, "switch", json!({})).await;
+    publish(&platform, orders(ORDERS..ORDERS + 50)).await;
+    until_old(&client, ORDERS + 50).await;
+    until_even(&client).await;
+    running.stop().await;
+    let told = told.lock().unwrap().clone();
+    for order in ORDERS..ORDERS + 50 {
+        let by = [1, 2].map(|version| told.contains(&(version, order as i64)));
+        assert_eq!(by, [false, true], "{order}");
+    }
 }
