@@ -130,6 +130,7 @@ impl Task {
         for row in &rows {
             match self.host.keeps.of(&row.topic) {
                 Some(kept) if kept.writer == Writer::Topic => {
+                    kept.claim(&self.name).map_err(Failure::Handle)?;
                     let change = kept.change(&raw(row)).await;
                     documents.push(change.map_err(Failure::Handle)?);
                 }
