@@ -1,27 +1,25 @@
 //! Consuming a product: one member of a consumer group for each handler, one worker for
 //! each of its partitions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_stream::{GroupConsumer, RawRecord};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::Backoff;
 use crate::partition::Worker;
+use crate::queue::Queued;
 use crate::setup::persist;
 use crate::status::sentence;
-use crate::task::{Change, Task};
+use crate::task::{Asked, Change, SOUND, Task};
 
-/// Records waiting for a worker at which its partition is paused, and taken up again.
-const QUEUE_HIGH: usize = 4_000;
-const QUEUE_LOW: usize = 1_000;
-/// How often the group's offsets are committed. They only save reading again: the store
-/// knows what was handled.
+/// How often the group's offsets are committed. They say where to begin if the store is
+/// lost: else it knows better what was handled.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
 
 /// What workers have handled and the group has not been told yet.
@@ -29,9 +27,10 @@ pub(crate) type Progress = Arc<Mutex<HashMap<i32, i64>>>;
 
 struct Running {
     records: mpsc::UnboundedSender<RawRecord>,
-    queued: Arc<std::sync::atomic::AtomicUsize>,
+    queued: Arc<Queued>,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    /// Set when it is known where to go on.
+    task: Option<JoinHandle<()>>,
     paused: bool,
     /// The position up to which it was found to have nothing to do.
     idle_at: i64,
@@ -49,6 +48,7 @@ impl Task {
                 Ok(None) => return,
                 Err(error) => return self.host.fail(&part, error),
             }
+            let begun = tokio::time::Instant::now();
             match self.follow(&part).await {
                 Ok(()) => return,
                 Err(error) => {
@@ -58,6 +58,9 @@ impl Task {
                         "consuming begins anew"
                     );
                     self.host.status.wait(&part, sentence(&error));
+                    if begun.elapsed() > SOUND {
+                        backoff.reset();
+                    }
                     if !backoff.wait(&self.stop).await {
                         return;
                     }
@@ -71,9 +74,11 @@ impl Task {
         let consumer = Arc::new(consumer);
         let progress = Progress::default();
         let mut workers: HashMap<i32, Running> = HashMap::new();
+        let mut finding: JoinSet<Option<Worker>> = JoinSet::new();
+        // The client keeps a pause while a partition is away.
+        let mut paused: BTreeSet<i32> = BTreeSet::new();
         let mut committing: Option<JoinHandle<()>> = None;
-        let mut begins: Option<JoinHandle<Vec<(String, i32, i64)>>> = None;
-        let mut heard: Option<JoinHandle<bool>> = None;
+        let mut asked = Asked::default();
         let mut tick = tokio::time::interval(COMMIT_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let ended = loop {
@@ -82,18 +87,39 @@ impl Task {
                 () = self.stop.cancelled() => break Ok(()),
                 Some(change) = changes.recv() => match change {
                     Change::Assigned(partition) => {
-                        let worker = self.start(partition, &progress);
-                        if let Some(old) = workers.insert(partition, worker) {
+                        if let Some(old) = workers.remove(&partition) {
+                            paused.extend(old.paused.then_some(partition));
                             stop(old).await;
                         }
-                        begins = Some(self.beginnings(&consumer));
+                        let (mut running, worker) = self.start(partition, &progress);
+                        running.paused = paused.remove(&partition);
+                        workers.insert(partition, running);
+                        finding.spawn(worker.found());
                     }
                     Change::Revoked(partition) => {
-                        if let Some(worker) = workers.remove(&partition) {
-                            stop(worker).await;
+                        if let Some(old) = workers.remove(&partition) {
+                            paused.extend(old.paused.then_some(partition));
+                            stop(old).await;
                         }
                         lock(&progress).remove(&partition);
+                        self.forget_partition(partition);
                     }
+                },
+                Some(found) = finding.join_next(), if !finding.is_empty() => match found {
+                    Ok(Some(worker)) => {
+                        let later = self.set_to_work(&consumer, &mut workers, worker).await;
+                        if let Some(worker) = later {
+                            finding.spawn(async move {
+                                tokio::time::sleep(COMMIT_EVERY).await;
+                                Some(worker)
+                            });
+                        }
+                    }
+                    // It was stopped.
+                    Ok(None) => {}
+                    Err(error) => break Err(
+                        Error::internal("a worker did not find its position").because(error)
+                    ),
                 },
                 _ = tick.tick() => {
                     if committing.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -102,28 +128,11 @@ impl Task {
                     for (partition, worker) in &mut workers {
                         self.balance(&consumer, *partition, worker);
                     }
-                    if let Some(asked) = begins.take_if(|asked| asked.is_finished())
-                        && let Ok(found) = asked.await
-                    {
-                        for (_, partition, next) in found {
-                            self.reached(partition, next);
-                        }
-                    }
                     if let Ok(positions) = consumer.position() {
                         self.pass_idle(positions, &mut workers, &progress);
                     }
-                    // That a broker answers again is not told, and where nothing is left
-                    // to read no record tells it either.
-                    if let Some(asked) = heard.take_if(|asked| asked.is_finished())
-                        && asked.await.unwrap_or(false)
-                    {
-                        self.host.status.clear(part);
-                    }
-                    if heard.is_none() && self.host.status.waits(part) {
-                        let consumer = Arc::clone(&consumer);
-                        let ask = async move { consumer.reachable().await.is_ok() };
-                        heard = Some(tokio::spawn(ask));
-                    }
+                    let assigned = workers.keys().copied().collect();
+                    self.ask(&mut asked, part, &consumer, &assigned).await;
                 },
                 record = consumer.recv() => match record {
                     Ok(record) => {
@@ -132,7 +141,7 @@ impl Task {
                         // Between a rebalance and its note here a record may have no worker;
                         // it is before what the group has committed and comes again.
                         if let Some(worker) = workers.get_mut(&partition) {
-                            worker.queued.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+                            worker.queued.add(&record);
                             worker.records.send(record).ok();
                             self.balance(&consumer, partition, worker);
                         }
@@ -151,15 +160,7 @@ impl Task {
         if let Some(committing) = committing {
             committing.await.ok();
         }
-        if let Some(asked) = heard {
-            asked.abort();
-            // It was cut off: there is nothing to hear from it.
-            asked.await.ok();
-        }
-        if let Some(asked) = begins {
-            asked.abort();
-            asked.await.ok();
-        }
+        asked.end().await;
         if let Some(last) = self.commit(&consumer, &progress) {
             // Without a broker the offsets stay behind, and the store knows better anyway.
             tokio::time::timeout(Duration::from_secs(2), last)
@@ -174,9 +175,10 @@ impl Task {
         ended
     }
 
-    fn start(&self, partition: i32, progress: &Progress) -> Running {
+    /// A worker of a partition, which has yet to find out where to go on.
+    fn start(&self, partition: i32, progress: &Progress) -> (Running, Worker) {
         let (records, queue) = mpsc::unbounded_channel();
-        let queued = Arc::default();
+        let queued: Arc<Queued> = Arc::default();
         let stop = self.stop.child_token();
         let worker = Worker::new(
             self,
@@ -186,37 +188,69 @@ impl Task {
             Arc::clone(progress),
             stop.clone(),
         );
-        Running {
+        let running = Running {
             records,
             queued,
             stop,
-            task: tokio::spawn(worker.run()),
+            task: None,
             paused: false,
             idle_at: 0,
+        };
+        (running, worker)
+    }
+
+    /// Has a worker begin where the store is. The group's offset may be ahead of that, if
+    /// the store was restored from an older state, and behind it, or gone. Gives the worker
+    /// back if the partition cannot be read from there yet.
+    async fn set_to_work(
+        &self,
+        consumer: &GroupConsumer,
+        workers: &mut HashMap<i32, Running>,
+        mut worker: Worker,
+    ) -> Option<Worker> {
+        let partition = worker.partition;
+        let running = workers.get_mut(&partition)?;
+        if worker.stop.is_cancelled() {
+            return None;
         }
+        if let Some(begin) = worker.begin {
+            // It is refused until the client has asked for the group's offset.
+            if let Err(error) = consumer.seek(self.topic, partition, begin).await {
+                tracing::debug!(
+                    handler = self.name,
+                    partition,
+                    error = error.log_line(),
+                    "not put to the store's position yet"
+                );
+                return Some(worker);
+            }
+            worker.forget();
+        }
+        running.task = Some(tokio::spawn(worker.run()));
+        None
     }
 
     /// Pauses a partition whose worker is behind, so that its records do not pile up here.
     fn balance(&self, consumer: &GroupConsumer, partition: i32, worker: &mut Running) {
-        let queued = worker.queued.load(std::sync::atomic::Ordering::Acquire);
         let which = [(self.topic.to_owned(), partition)];
-        let result = if !worker.paused && queued >= QUEUE_HIGH {
-            worker.paused = true;
-            consumer.pause(&which)
-        } else if worker.paused && queued <= QUEUE_LOW {
-            worker.paused = false;
-            consumer.resume(&which)
-        } else {
-            return;
+        let pause = !worker.paused && worker.queued.is_high();
+        // Not while the client begins to read the partition: the one may undo the other.
+        let resume = worker.paused && worker.queued.is_low() && worker.task.is_some();
+        let result = match (pause, resume) {
+            (true, _) => consumer.pause(&which),
+            (_, true) => consumer.resume(&which),
+            _ => return,
         };
-        if let Err(error) = result {
-            // The partition has just been revoked; its worker is about to be stopped.
-            tracing::debug!(
+        match result {
+            Ok(()) => worker.paused = pause,
+            // Tried again with the next tick, unless it has just been revoked.
+            Err(error) => tracing::debug!(
                 handler = self.name,
                 partition,
+                pause,
                 error = error.log_line(),
-                "not paused"
-            );
+                "not paused or resumed"
+            ),
         }
     }
 
@@ -233,42 +267,16 @@ impl Task {
             let Some(worker) = workers.get_mut(&partition) else {
                 continue;
             };
-            if worker.queued.load(std::sync::atomic::Ordering::Acquire) > 0
-                || next <= worker.idle_at
-            {
+            if worker.task.is_none() || !worker.queued.is_empty() || next <= worker.idle_at {
                 continue;
             }
             worker.idle_at = next;
             lock(progress).insert(partition, next);
-            self.reached(partition, next);
+            self.host.status.handler(&self.name, |handler| {
+                let shown = handler.next_offsets.entry(partition).or_insert(next);
+                *shown = next.max(*shown);
+            });
         }
-    }
-
-    /// Shows that nothing before `next` is left to handle.
-    fn reached(&self, partition: i32, next: i64) {
-        self.host.status.handler(&self.name, |handler| {
-            let shown = handler.next_offsets.entry(partition).or_insert(next);
-            *shown = next.max(*shown);
-        });
-    }
-
-    /// Asks where the group begins to read, which may be after marks that its last life has
-    /// passed; until a record comes the consumer does not say.
-    fn beginnings(&self, consumer: &Arc<GroupConsumer>) -> JoinHandle<Vec<(String, i32, i64)>> {
-        let (consumer, name) = (Arc::clone(consumer), self.name.clone());
-        tokio::spawn(async move {
-            match consumer.lag().await {
-                Ok(lags) => lags
-                    .into_iter()
-                    .filter_map(|lag| Some((lag.topic, lag.partition, lag.committed?)))
-                    .collect(),
-                Err(error) => {
-                    // Only the lag is shown too high by the marks, until a record comes.
-                    tracing::debug!(handler = name, error = error.log_line(), "not asked");
-                    Vec::new()
-                }
-            }
-        })
     }
 
     /// Tells the group how far its partitions are handled.
@@ -301,7 +309,9 @@ fn lock(progress: &Progress) -> std::sync::MutexGuard<'_, HashMap<i32, i64>> {
 async fn stop(worker: Running) {
     worker.stop.cancel();
     drop(worker.records);
-    if let Err(error) = worker.task.await {
+    if let Some(task) = worker.task
+        && let Err(error) = task.await
+    {
         tracing::error!(%error, "a worker ended with a panic");
     }
 }
@@ -320,5 +330,24 @@ pub(crate) fn cut(handler: &str, topic: &str, partition: i32, next: i64, end: i6
     .mend(
         "the topic was deleted, cut or restored from an older state: restore it, or restore the \
          domain's data folder or schema from the same time",
+    )
+}
+
+/// What a group that lost its place makes of a Kafka-to-Kafka handler: what it published is
+/// published, and would be a second time.
+pub(crate) fn rewound(group: &str, topic: &str, partition: i32, next: i64, begins: i64) -> Error {
+    Error::new(
+        ErrorKind::FailedPrecondition,
+        "the group begins before what was handled and published",
+    )
+    .with("group", group)
+    .with("topic", topic)
+    .with("partition", partition)
+    .with("next_offset", next)
+    .with("begins", begins)
+    .mend(
+        "its offsets were deleted or have expired, or the topic was made anew: put the group to \
+         where it was with `kafka-consumer-groups --reset-offsets` (`next_offset` is what this \
+         process knows of), or make the product anew as a replay",
     )
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use mesh_core::contract::ProductKind;
@@ -90,10 +91,31 @@ pub(crate) struct Kept {
     pub(crate) partitions: i32,
     pub(crate) kind: String,
     pub(crate) writer: Writer,
+    /// The Kafka-to-Kafka handler that has emitted it.
+    by: OnceLock<String>,
     row: Box<dyn Row>,
 }
 
 impl Kept {
+    /// Lets one Kafka-to-Kafka handler alone write a followed product: each reads the documents
+    /// as it has written them itself, so two would lose each other's changes.
+    ///
+    /// # Errors
+    /// If it is not the first that emits the product.
+    pub(crate) fn claim(&self, handler: &str) -> Result<()> {
+        let first = self.by.get_or_init(|| handler.to_owned());
+        if first == handler {
+            return Ok(());
+        }
+        Err(
+            Error::internal("a followed product is written by one Kafka-to-Kafka handler alone")
+                .with("topic", self.topic)
+                .with("handler", handler)
+                .with("written_by", first)
+                .mend("let one handler emit it, or give each of them a product of its own"),
+        )
+    }
+
     /// The document that a record of the product makes.
     ///
     /// # Errors
@@ -121,6 +143,7 @@ impl Keeps {
                     partitions: kept.descriptor.contract.schema.partitions,
                     kind: kept.kind.clone(),
                     writer: kept.writer,
+                    by: OnceLock::new(),
                     row: (kept.start)(&kept.kind, registry)?,
                 },
             );

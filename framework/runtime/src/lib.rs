@@ -31,6 +31,7 @@ mod keep;
 mod metrics;
 mod partition;
 mod peer;
+mod queue;
 mod rebuild;
 mod relay;
 mod replay;

@@ -7,6 +7,7 @@
 //! did not know of this, and is taken as whole.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use mesh_core::{Error, Result};
 use mesh_stream::batch::PartitionReader;
@@ -21,6 +22,10 @@ const BEGUN: &str = ".rebuild";
 const DONE: &str = ".kept";
 /// Records that are committed together.
 const BATCH: usize = 2_000;
+/// How long transactions of other producers that are under way are waited for.
+const UNDER_WAY: Duration = Duration::from_secs(10);
+/// Between two looks at them.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What keeps the domain from being ready while documents are read back.
 pub(crate) const PART: &str = "rebuild";
@@ -155,15 +160,24 @@ async fn read(
     name: &str,
 ) -> Result<(i64, u64)> {
     let end = admin.log_end(kept.topic, partition).await?;
-    let (low, stable) = admin.watermarks(kept.topic, partition).await?;
-    if stable < end {
+    let begun = tokio::time::Instant::now();
+    // Others go on writing: what they have written by now is what counts.
+    let low = loop {
+        let (low, stable) = admin.watermarks(kept.topic, partition).await?;
+        if stable >= end {
+            break low;
+        }
+        if begun.elapsed() < UNDER_WAY && !host.intake.is_cancelled() {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
         return Err(Error::unavailable(
             "a transaction of another producer hides the end of a topic",
         )
         .with("topic", kept.topic)
         .with("partition", partition)
         .mend("wait until it ends, which `transaction.timeout.ms` of its producer bounds"));
-    }
+    };
     let mut stream = stream.clone();
     stream.overrides.remove("isolation.level");
     let mut reader = PartitionReader::open(&stream, kept.topic, partition, from.max(low), end)?;

@@ -48,6 +48,16 @@ impl RawRecord {
         Headers::from_kafka(pairs, &self.topic, self.partition, self.offset)
     }
 
+    /// Bytes of key, value and headers.
+    pub fn size(&self) -> usize {
+        let length = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter();
+        let headers: usize = headers
+            .map(|(name, value)| name.len() + length(value))
+            .sum();
+        length(&self.key) + length(&self.value) + headers
+    }
+
     fn copy(message: &BorrowedMessage<'_>) -> Self {
         Self {
             topic: message.topic().to_owned(),
@@ -207,9 +217,10 @@ impl GroupConsumer {
                 Some(
                     RDKafkaErrorCode::BrokerTransportFailure
                     | RDKafkaErrorCode::Resolve
-                    | RDKafkaErrorCode::OperationTimedOut
-                    | RDKafkaErrorCode::PartitionEOF,
+                    | RDKafkaErrorCode::OperationTimedOut,
                 ) => {}
+                // Has no code; told if `enable.partition.eof` is overridden.
+                None if matches!(error, KafkaError::PartitionEOF(_)) => {}
                 _ => {
                     let error = self.error("reading as a consumer group", error);
                     let retryable = error.is_retryable() || error.kind() == ErrorKind::NotFound;
@@ -342,20 +353,6 @@ impl GroupConsumer {
                     })
                 })
                 .collect()
-        })
-        .await
-    }
-
-    /// Whether a broker answers.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`](mesh_core::ErrorKind::Unavailable) if none does.
-    pub async fn reachable(&self) -> Result<()> {
-        self.blocking("asking for the cluster", |client| {
-            // One topic, there or not: the metadata of all may be large.
-            client
-                .fetch_metadata(Some("__consumer_offsets"), ASK_TIMEOUT)
-                .map(drop)
         })
         .await
     }

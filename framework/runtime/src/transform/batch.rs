@@ -1,12 +1,12 @@
 //! The records of one transaction, and the partitions that they come from.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh_stream::{Failed, RawRecord};
 
 use super::{Life, renew};
-use crate::consume::cut;
+use crate::consume::{cut, rewound};
 use crate::rebuild;
 use crate::status::sentence;
 use crate::task::{Change, Task};
@@ -23,10 +23,10 @@ impl Task {
         life: &mut Life,
         part: &str,
     ) -> Result<Option<Vec<RawRecord>>, Failed> {
-        let mut batch: Vec<RawRecord> = Vec::new();
+        let mut batch = std::mem::take(&mut life.left);
         let mut tick = tokio::time::interval(TICK);
         tick.tick().await;
-        let mut until = None;
+        let mut until = (!batch.is_empty()).then(|| tokio::time::Instant::now() + LINGER);
         while batch.len() < self.host.config.batch_events {
             let full = async {
                 match until {
@@ -37,15 +37,19 @@ impl Task {
             let received = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(None),
-                () = full => break,
+                () = full => {
+                    self.follow_changes(life, &mut batch)?;
+                    if !batch.is_empty() {
+                        break;
+                    }
+                    until = None;
+                    continue;
+                }
                 _ = tick.tick(), if batch.is_empty() => {
                     self.follow_changes(life, &mut batch)?;
                     self.pass_marks(life);
-                    self.show_beginnings(life).await;
-                    // As in `consume`: where nothing is left to read, nothing else tells it.
-                    if self.host.status.waits(part) && life.consumer.reachable().await.is_ok() {
-                        self.host.status.clear(part);
-                    }
+                    self.ask(&mut life.asked, part, &life.consumer, &life.assigned)
+                        .await;
                     continue;
                 }
                 received = life.consumer.recv() => received,
@@ -80,6 +84,7 @@ impl Task {
                 }
                 Change::Revoked(partition) => {
                     life.assigned.remove(&partition);
+                    self.forget_partition(partition);
                     partition
                 }
             };
@@ -105,44 +110,20 @@ impl Task {
         });
     }
 
-    /// Shows where the group begins to read partitions of which no record has come: the
-    /// consumer does not say, and without it nobody knows that there is nothing to do.
-    async fn show_beginnings(&self, life: &Life) {
-        let mut unknown = false;
-        self.host.status.handler(&self.name, |handler| {
-            let mut assigned = life.assigned.iter();
-            unknown = assigned.any(|partition| !handler.next_offsets.contains_key(partition));
-        });
-        if !unknown {
-            return;
-        }
-        match life.consumer.lag().await {
-            Ok(lags) => self.host.status.handler(&self.name, |handler| {
-                for lag in lags {
-                    let begin = lag.committed.unwrap_or(lag.low);
-                    handler.next_offsets.entry(lag.partition).or_insert(begin);
-                }
-            }),
-            // Asked again with the next tick.
-            Err(error) => {
-                tracing::debug!(handler = self.name, error = error.log_line(), "not asked");
-            }
-        }
-    }
-
     /// Makes sure, for partitions that are new here, that their topic is still what was
     /// handled and that the state has all that their last owner has written. Its last
     /// transaction has ended, since the group's offset was read.
     pub(super) async fn prepare(&self, life: &mut Life, batch: &[RawRecord]) -> Result<(), Failed> {
-        let new: BTreeSet<i32> = batch
-            .iter()
-            .map(|record| record.partition)
-            .filter(|partition| !life.ready.contains(partition))
-            .collect();
+        let mut new: BTreeMap<i32, i64> = BTreeMap::new();
+        for record in batch {
+            if !life.ready.contains(&record.partition) {
+                new.entry(record.partition).or_insert(record.offset);
+            }
+        }
         if new.is_empty() {
             return Ok(());
         }
-        for partition in &new {
+        for (partition, first) in &new {
             let store = &self.host.store;
             let next = store.position(&self.name, self.topic, *partition);
             let next = next.await.map_err(renew)?.unwrap_or(0);
@@ -151,11 +132,17 @@ impl Task {
             if next > end {
                 return Err(renew(cut(&self.name, self.topic, *partition, next, end)));
             }
+            // The store notes what the group has committed already.
+            if *first < next {
+                let group = self.group();
+                let error = rewound(&group, self.topic, *partition, next, *first);
+                return Err(renew(error));
+            }
         }
         rebuild::follow(&self.host, &self.stream, &self.admin, &self.name)
             .await
             .map_err(renew)?;
-        life.ready.extend(new);
+        life.ready.extend(new.into_keys());
         Ok(())
     }
 }

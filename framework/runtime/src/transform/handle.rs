@@ -22,6 +22,9 @@ use crate::store::{Commit, OutboxRow, SetAside};
 use crate::task::Task;
 use crate::unit::{Cause, Unit};
 
+/// How long records are added to a transaction, and how long a batch is worked at before the
+/// consumer is asked again: one that is not asked loses its partitions.
+const BATCH_TIME: Duration = Duration::from_millis(500);
 /// How long a record may fail before its group is left, so that no other member waits.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,14 +36,20 @@ pub(super) struct Handled {
     /// The next offset of each partition.
     pub(super) next: BTreeMap<i32, i64>,
     pub(super) events: BTreeMap<i32, u64>,
-    /// Records that failed, and those of their partitions behind them.
+    /// Records that failed, those of their partitions behind them, and those that there was no
+    /// time for.
     pub(super) left: Vec<RawRecord>,
     pub(super) failures: BTreeMap<i32, (RawRecord, Failure)>,
 }
 
 impl Task {
-    /// Handles all of `batch`, however often it takes, or until the host stops.
-    pub(super) async fn work(&self, life: &Life, mut batch: Vec<RawRecord>) -> Result<(), Failed> {
+    /// Handles `batch`, however often it takes, or until the host stops; what there was no time
+    /// for.
+    pub(super) async fn work(
+        &self,
+        life: &Life,
+        mut batch: Vec<RawRecord>,
+    ) -> Result<Vec<RawRecord>, Failed> {
         let mut attempts: HashMap<(i32, i64), u32> = HashMap::new();
         let mut backoff = Backoff::network();
         let begun = tokio::time::Instant::now();
@@ -65,6 +74,9 @@ impl Task {
                 self.transact(life, handled).await?;
             }
             if !waits {
+                if begun.elapsed() > BATCH_TIME {
+                    break;
+                }
                 backoff.reset();
                 continue;
             }
@@ -75,14 +87,20 @@ impl Task {
             }
             backoff.wait(&self.stop).await;
         }
-        Ok(())
+        Ok(batch)
     }
 
     async fn handle_all(&self, batch: Vec<RawRecord>) -> Result<Handled> {
         let unit = Arc::new(Mutex::new(Unit::new(&self.host.store)));
         let mut handled = Handled::default();
+        let begun = tokio::time::Instant::now();
         for record in batch {
             let partition = record.partition;
+            let late = begun.elapsed() > BATCH_TIME || self.stop.is_cancelled();
+            if late && !handled.next.is_empty() {
+                handled.left.push(record);
+                continue;
+            }
             if handled.failures.contains_key(&partition) {
                 handled.left.push(record);
                 continue;
@@ -130,6 +148,7 @@ impl Task {
         for row in &rows {
             match self.host.keeps.of(&row.topic) {
                 Some(kept) if kept.writer == Writer::Topic => {
+                    kept.claim(&self.name).map_err(Failure::Handle)?;
                     let change = kept.change(&raw(row)).await;
                     documents.push(change.map_err(Failure::Handle)?);
                 }

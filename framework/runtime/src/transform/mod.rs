@@ -17,26 +17,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Result};
-use mesh_stream::{Failed, GroupConsumer, GroupMetadata, Remedy, TransactionalProducer};
+use mesh_stream::{Failed, GroupConsumer, GroupMetadata, RawRecord, Remedy, TransactionalProducer};
 use tokio::sync::mpsc;
 
 use crate::backoff::Backoff;
 use crate::rebuild;
 use crate::setup::persist;
 use crate::status::sentence;
-use crate::task::{Change, Task};
+use crate::task::{Asked, Change, SOUND, Task};
 
 /// One membership in the group, with the producer that fences every earlier one of this
 /// process.
 struct Life {
     producer: TransactionalProducer,
-    consumer: GroupConsumer,
+    consumer: Arc<GroupConsumer>,
+    asked: Asked,
     changes: mpsc::UnboundedReceiver<Change>,
     assigned: BTreeSet<i32>,
     /// The partitions whose state is known to be whole.
     ready: BTreeSet<i32>,
     /// The group as it was when partitions came last.
     group: Option<Arc<GroupMetadata>>,
+    /// Records that there was no time for in the last transaction.
+    left: Vec<RawRecord>,
     /// Partitions of the topic.
     partitions: i32,
 }
@@ -53,14 +56,21 @@ impl Task {
                 Ok(None) => return,
                 Err(error) => return self.host.fail(&part, error),
             };
+            let begun = tokio::time::Instant::now();
             let ended = self.live(&mut life, &part).await;
             let Life {
-                producer, consumer, ..
+                producer,
+                consumer,
+                asked,
+                ..
             } = life;
             drop(producer);
-            tokio::time::timeout(Duration::from_secs(3), consumer.close())
-                .await
-                .ok();
+            asked.end().await;
+            if let Some(consumer) = Arc::into_inner(consumer) {
+                tokio::time::timeout(Duration::from_secs(3), consumer.close())
+                    .await
+                    .ok();
+            }
             let failed = match ended {
                 Ok(()) => return,
                 Err(failed) => failed,
@@ -77,6 +87,9 @@ impl Task {
                 "a Kafka-to-Kafka handler begins anew"
             );
             self.host.status.wait(&part, sentence(&failed.error));
+            if begun.elapsed() > SOUND {
+                backoff.reset();
+            }
             if !backoff.wait(&self.stop).await {
                 return;
             }
@@ -97,11 +110,13 @@ impl Task {
         let (consumer, changes) = self.join(&stream)?;
         Ok(Life {
             producer,
-            consumer,
+            consumer: Arc::new(consumer),
+            asked: Asked::default(),
             changes,
             assigned: BTreeSet::new(),
             ready: BTreeSet::new(),
             group: None,
+            left: Vec::new(),
             partitions,
         })
     }
@@ -109,7 +124,7 @@ impl Task {
     async fn live(&self, life: &mut Life, part: &str) -> Result<(), Failed> {
         while let Some(batch) = self.gather(life, part).await? {
             self.prepare(life, &batch).await?;
-            self.work(life, batch).await?;
+            life.left = self.work(life, batch).await?;
             self.host.status.clear(part);
         }
         Ok(())

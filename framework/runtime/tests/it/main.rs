@@ -13,6 +13,7 @@ mod flow;
 mod peers;
 mod platform;
 mod postgres;
+mod rebalance;
 mod relay;
 mod replay;
 mod shop;

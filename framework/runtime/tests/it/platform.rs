@@ -92,7 +92,7 @@ impl Platform {
         platform
     }
 
-    fn admin(&self) -> AdminClient<DefaultClientContext> {
+    pub(crate) fn admin(&self) -> AdminClient<DefaultClientContext> {
         ClientConfig::new()
             .set("bootstrap.servers", &self.bootstrap)
             .create()
@@ -118,6 +118,7 @@ impl Platform {
                     "shop.pay_v2",
                     "shop.tally",
                     "shop.through",
+                    "shop.again",
                     "shop.add_up",
                 ],
                 &options,

@@ -4,8 +4,9 @@
 //! see what earlier ones have written, and all of them become true at once. An event that
 //! fails ends the batch before itself.
 
+mod find;
+
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::consume::{Progress, cut};
+use crate::consume::Progress;
 use crate::context::Context;
 use crate::failpoint::Point;
 use crate::handler::{Failure, RunningHandler};
 use crate::host::Host;
+use crate::queue::Queued;
 use crate::status::sentence;
 use crate::store::{Commit, Outcome, Position, SetAside};
 use crate::task::Task;
@@ -35,12 +37,14 @@ pub(crate) struct Worker {
     handler: Arc<dyn RunningHandler>,
     name: String,
     topic: &'static str,
-    partition: i32,
+    pub(crate) partition: i32,
     admin: Admin,
     queue: mpsc::UnboundedReceiver<RawRecord>,
-    queued: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
     progress: Progress,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
+    /// Where the partition is to be read from, if the store knows.
+    pub(crate) begin: Option<i64>,
     /// The next offset to handle.
     next: i64,
 }
@@ -60,7 +64,7 @@ impl Worker {
         task: &Task,
         partition: i32,
         queue: mpsc::UnboundedReceiver<RawRecord>,
-        queued: Arc<AtomicUsize>,
+        queued: Arc<Queued>,
         progress: Progress,
         stop: CancellationToken,
     ) -> Self {
@@ -75,15 +79,13 @@ impl Worker {
             queued,
             progress,
             stop,
+            begin: None,
             next: 0,
         }
     }
 
     /// Works until it is stopped.
     pub(crate) async fn run(mut self) {
-        if !self.find_position().await {
-            return;
-        }
         let most = self.host.config.batch_events;
         loop {
             let first = tokio::select! {
@@ -98,8 +100,8 @@ impl Worker {
                 batch.push(more);
             }
             let taken = batch.len();
-            // What the store has handled before this life comes again when the group's
-            // offset is behind.
+            let bytes = batch.iter().map(RawRecord::size).sum();
+            // What the store has handled already is not handled again.
             batch.retain(|record| record.offset >= self.next);
             let room = tokio::select! {
                 () = self.stop.cancelled() => false,
@@ -109,62 +111,11 @@ impl Worker {
                 return;
             }
             self.work(&batch).await;
-            self.queued.fetch_sub(taken, Ordering::AcqRel);
-        }
-    }
-
-    /// Finds where to go on, and checks that the topic is still what was handled.
-    async fn find_position(&mut self) -> bool {
-        let mut backoff = Backoff::network();
-        loop {
-            let found = async {
-                let position = self
-                    .host
-                    .store
-                    .position(&self.name, self.topic, self.partition)
-                    .await?;
-                let (low, high) = self.admin.watermarks(self.topic, self.partition).await?;
-                Ok::<_, Error>((position, low, high))
-            };
-            let found = tokio::select! {
-                () = self.stop.cancelled() => return false,
-                found = found => found,
-            };
-            match found {
-                Ok((Some(next), _, high)) if next > high => {
-                    let error = cut(&self.name, self.topic, self.partition, next, high);
-                    self.host.fail(&self.name, error);
-                    return false;
-                }
-                Ok((position, low, _)) => {
-                    self.next = position.unwrap_or(0);
-                    if position.is_some_and(|next| low > next) {
-                        tracing::error!(
-                            handler = self.name,
-                            topic = self.topic,
-                            partition = self.partition,
-                            lost = low - self.next,
-                            "records were removed from the topic before they were handled"
-                        );
-                    }
-                    let (partition, next) = (self.partition, self.next.max(low));
-                    self.host.status.handler(&self.name, |handler| {
-                        handler.next_offsets.insert(partition, next);
-                    });
-                    return true;
-                }
-                Err(error) => {
-                    tracing::debug!(
-                        handler = self.name,
-                        error = error.log_line(),
-                        "no position yet"
-                    );
-                    self.show_waiting(Some(&error));
-                    if !backoff.wait(&self.stop).await {
-                        return false;
-                    }
-                }
+            if self.stop.is_cancelled() {
+                // What is left of the batch still waits: nobody may pass it.
+                return;
             }
+            self.queued.remove(taken, bytes);
         }
     }
 
