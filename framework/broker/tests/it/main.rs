@@ -11,6 +11,7 @@ mod configs;
 mod fault_support;
 mod faults_clock;
 mod faults_disk;
+mod faults_journals;
 mod faults_log;
 mod fetch;
 mod group_admin;
