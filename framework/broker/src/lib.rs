@@ -35,7 +35,7 @@
 //!   the process is killed at any instant; read_committed readers see nothing of one that is
 //!   open or aborted. Its producer's predecessors are fenced. A power failure can, under
 //!   another policy than `Always`, take the end of a transaction as it can take records; what
-//!   it leaves open and unknown to the coordinator is aborted at the next start.
+//!   it leaves open and unknown to the coordinator is aborted at the next start, offsets too.
 //! - Old segments go by time and size, and compaction keeps the newest record of each key, as
 //!   in Kafka and by the topic's settings, in the background: readers and writers go on, and a
 //!   kill at any instant leaves the log as it was or as it is to be. What is removed is never

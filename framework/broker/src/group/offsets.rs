@@ -1,6 +1,6 @@
 //! Committed offsets and the stored state of groups, kept in a journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -90,6 +90,11 @@ impl Offsets {
             })
         };
         self.write(ended).await
+    }
+
+    /// The producers with offsets in open transactions, and the groups these are of.
+    pub(crate) fn pending(&self) -> Vec<(i64, BTreeSet<String>)> {
+        read(&self.state).pending()
     }
 
     /// Forgets all offsets of a topic that has been deleted.

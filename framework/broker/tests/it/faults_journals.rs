@@ -1,10 +1,12 @@
 //! What a power failure leaves of the journals of offsets and transactions.
 
+use kafka_protocol::ResponseError;
 use mesh_broker::{FindingKind, FlushPolicy};
 
 use crate::fault_support::{Copy, commit};
 use crate::groups::committed;
 use crate::support::{BatchOf, TestBroker, values_of};
+use crate::transactions::{Offsets, offset_of};
 use crate::txn_support::Tx;
 
 /// Room that the file system had made and nothing was written to is no entry, and no reason
@@ -47,5 +49,59 @@ fn zeros_behind_the_last_entry_are_a_torn_write() {
                 assert_eq!(values_of(&raw.read_all("t", 0, 2)), ["more"], "{case}");
             }
         }
+    }
+}
+
+/// Takes the last entry of a journal away.
+fn cut_last_entry(journal: &mut Vec<u8>) {
+    let (mut at, mut last) = (0, 0);
+    while at < journal.len() {
+        last = at;
+        let len = u32::from_be_bytes(journal[at..at + 4].try_into().unwrap());
+        at += 8 + len as usize;
+    }
+    journal.truncate(last);
+}
+
+/// The two journals are synced one after the other: of a transaction's offsets the end may be
+/// lost, or the coordinator may have lost all of it.
+#[test]
+fn offsets_of_a_transaction_that_nobody_knows_are_aborted() {
+    let unstable = ResponseError::UnstableOffsetCommit.code();
+    for (lost, expected) in [
+        ("nothing", (-1, unstable)),
+        ("the end", (3, 0)),
+        ("the coordinator", (3, 0)),
+    ] {
+        let mut test = TestBroker::start();
+        test.topic("t", 1, &[]);
+        assert_eq!(commit(&mut test.raw(), "g", 3), 0);
+        let mut tx = Tx::start(&test, "tx");
+        let mut offsets = Offsets { tx: &mut tx };
+        assert_eq!(offsets.add(3), 0);
+        assert_eq!(offsets.commit(3, 0, 7, ("", -1)), 0);
+        if lost == "the end" {
+            tx.commit();
+        }
+        test.crash();
+        let mut left = Copy::of(test.dir());
+        match lost {
+            "the end" => cut_last_entry(left.file("offsets.log")),
+            "the coordinator" => left.file("transactions.log").clear(),
+            _ => {}
+        }
+        let mut running = left.start().unwrap();
+        for round in 0..2 {
+            assert_eq!(running.report().findings, [], "{lost}");
+            let found = offset_of(&mut running.raw(), 0, true);
+            assert_eq!(found, expected, "{lost} is lost, round {round}");
+            running.again();
+        }
+        // Nothing of it counts with what the id commits next.
+        let mut next = Tx::on(running.raw(), "tx", 60_000);
+        assert_eq!(Offsets { tx: &mut next }.add(3), 0);
+        next.commit();
+        let found = offset_of(&mut running.raw(), 0, true);
+        assert_eq!(found, (3, 0), "{lost} is lost, and a commit later");
     }
 }

@@ -20,6 +20,7 @@ mod groups;
 mod idempotence;
 mod kill;
 mod list_offsets;
+mod markers;
 mod partitions;
 mod produce;
 mod rdkafka_client;
