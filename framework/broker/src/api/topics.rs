@@ -267,7 +267,7 @@ async fn delete(
             .ok_or_else(|| unknown(ResponseError::UnknownTopicId))?,
     };
     may(Operation::Delete, &topic.name)?;
-    shared.topics.delete(Arc::clone(&topic)).await?;
+    shared.topics.delete(&topic).await?;
     if let Err(error) = shared.offsets.remove_topic(&topic.name).await {
         tracing::warn!(%error, topic = %topic.name.as_str(), "offsets of a deleted topic remain");
     }

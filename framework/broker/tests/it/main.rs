@@ -38,6 +38,7 @@ mod start;
 mod static_members;
 mod support;
 mod throughput;
+mod topic_folders;
 mod topics;
 mod transactional_clients;
 mod transactions;

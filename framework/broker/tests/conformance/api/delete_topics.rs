@@ -54,6 +54,10 @@ fn success(target: &Target, version: i16) {
     ok(deleted.error_code);
     assert_eq!(deleted.name, Some(name(&topic.name)));
     gone(target, &topic.name);
+    let longest = format!("{:x<249}", target.unique("delete"));
+    ok(target.any().create_topic(&longest, 2, &[]));
+    ok(delete(target, version, &[&longest])[0].error_code);
+    gone(target, &longest);
     if version >= 6 {
         let topic = target.topic("delete");
         let by_id = DeleteTopicState::default().with_name(None).with_topic_id(topic.id);
