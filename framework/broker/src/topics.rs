@@ -29,6 +29,7 @@ pub(crate) use crate::topic_name::{Refusal, check_name};
 use crate::broker_settings::BrokerSettings;
 use crate::config::BrokerConfig;
 use crate::files;
+use crate::group::Offsets;
 use crate::log::{LogSettings, Partition};
 use crate::report::RecoveryReport;
 use crate::sync::{read, write};
@@ -281,10 +282,19 @@ impl Topics {
         Ok(())
     }
 
-    /// Creates a topic, durably.
-    pub(crate) async fn create(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, Refusal> {
+    /// Creates a topic, durably. Offsets under its name are those of an earlier topic, whose
+    /// deletion was cut short before they were forgotten: they go first.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        new: NewTopic,
+        offsets: &Offsets,
+    ) -> Result<Arc<Topic>, Refusal> {
         let turn = self.changing.lock().await;
         self.check_new(&new)?;
+        if let Err(error) = offsets.remove_topic(&new.name).await {
+            let why = "cannot forget the offsets of an earlier topic of this name";
+            return Err((error, why.to_owned()));
+        }
         let topics = Arc::clone(self);
         let created = tokio::task::spawn_blocking(move || topics.create_now(&new)).await;
         drop(turn);

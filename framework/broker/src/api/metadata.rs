@@ -115,7 +115,7 @@ async fn find(
         partitions: shared.config.default_partitions,
         configs: TopicConfigs::new(),
     };
-    match shared.topics.create(new).await {
+    match shared.topics.create(new, &shared.offsets).await {
         Ok(topic) => Ok(topic),
         Err((ResponseError::TopicAlreadyExists, _)) => shared
             .topics

@@ -92,7 +92,7 @@ async fn create(
             configs: new.configs,
         });
     }
-    let created = shared.topics.create(new).await?;
+    let created = shared.topics.create(new, &shared.offsets).await?;
     tracing::info!(topic = %topic.name.as_str(), partitions = created.partitions.len(), "topic created");
     Ok(Created {
         id: created.id,

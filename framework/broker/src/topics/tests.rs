@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use super::{MorePartitions, NewTopic, Topics};
 use crate::config::BrokerConfig;
+use crate::group::Offsets;
 use crate::report::RecoveryReport;
 use crate::topic_config::TopicConfigs;
 
-fn open(folder: &Path) -> Arc<Topics> {
+fn open(folder: &Path) -> (Arc<Topics>, Offsets) {
     let config = BrokerConfig::new(folder, std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
-    let topics = Topics::open(Arc::new(config), false, &mut RecoveryReport::default());
-    Arc::new(topics.unwrap())
+    let mut report = RecoveryReport::default();
+    let offsets = Offsets::open(&folder.join("offsets.log"), false, &mut report);
+    let topics = Topics::open(Arc::new(config), false, &mut report);
+    (Arc::new(topics.unwrap()), offsets.unwrap())
 }
 
 fn new() -> NewTopic {
@@ -33,9 +36,9 @@ fn runtime() -> tokio::runtime::Runtime {
 #[test]
 fn a_deletion_takes_partitions_that_were_added_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
-    let topics = open(dir.path());
+    let (topics, offsets) = open(dir.path());
     runtime().block_on(async {
-        let seen = topics.create(new()).await.unwrap();
+        let seen = topics.create(new(), &offsets).await.unwrap();
         let more = MorePartitions {
             name: "t".to_owned(),
             count: 3,
@@ -53,10 +56,10 @@ fn a_deletion_takes_partitions_that_were_added_meanwhile() {
 #[test]
 fn a_deletion_that_cannot_be_stored_is_taken_back() {
     let dir = tempfile::tempdir().unwrap();
-    let topics = open(dir.path());
+    let (topics, offsets) = open(dir.path());
     let in_the_way = dir.path().join("topics.json.tmp");
     runtime().block_on(async {
-        let topic = topics.create(new()).await.unwrap();
+        let topic = topics.create(new(), &offsets).await.unwrap();
         fs::create_dir(&in_the_way).unwrap();
         assert!(topics.delete(&topic).await.is_err());
         for (index, partition) in topic.partitions.iter().enumerate() {

@@ -6,6 +6,7 @@ use mesh_broker::{FindingKind, FlushPolicy};
 use crate::fault_support::{Copy, commit};
 use crate::groups::committed;
 use crate::support::{BatchOf, TestBroker, values_of};
+use crate::topics::delete;
 use crate::transactions::{Offsets, offset_of};
 use crate::txn_support::Tx;
 
@@ -104,4 +105,39 @@ fn offsets_of_a_transaction_that_nobody_knows_are_aborted() {
         let found = offset_of(&mut running.raw(), 0, true);
         assert_eq!(found, (3, 0), "{lost} is lost, and a commit later");
     }
+}
+
+/// A topic's list entry is gone, and a kill came before its offsets were.
+#[test]
+fn a_topic_that_is_created_anew_has_no_offsets_of_the_old_one() {
+    let mut test = TestBroker::start();
+    test.topic("t", 1, &[]);
+    test.topic("other", 1, &[]);
+    assert_eq!(commit(&mut test.raw(), "g", 7), 0);
+    test.crash();
+    let before = Copy::of(test.dir()).file("offsets.log").clone();
+    test.start_again();
+    assert_eq!(delete(&mut test.raw(), "t"), 0);
+    // Its files go soon after, and are not to go while they are copied.
+    let folders = || {
+        std::fs::read_dir(test.dir().join("topics"))
+            .unwrap()
+            .count()
+    };
+    while folders() > 1 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    test.crash();
+    let mut left = Copy::of(test.dir());
+    *left.file("offsets.log") = before;
+    let mut running = left.start().unwrap();
+    for _ in 0..2 {
+        let mut raw = running.raw();
+        if committed(&mut raw, "g") == 7 {
+            assert_eq!(raw.create_topic("t", 1, &[]), 0);
+        }
+        assert_eq!(committed(&mut raw, "g"), -1);
+        running.again();
+    }
+    assert_eq!(commit(&mut running.raw(), "g", 1), 0);
 }
