@@ -104,6 +104,7 @@
 //! | Settings of groups and of client metrics | INVALID_REQUEST; ListConfigResources is not advertised |
 //! | Record formats before magic 2 | INVALID_RECORD |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
+//! | The same group, resource or partition many times in a request that describes | answered once |
 //! | Incremental fetch sessions | every fetch is a full one |
 //!
 //! A call that is not advertised closes the connection, as in Kafka.

@@ -1,6 +1,7 @@
 //! Committed offsets on the wire. Unlike the group protocol they take an empty group id, as
 //! Kafka does for clients of old.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -18,7 +19,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{code, text};
+use super::{code, once, text};
 use crate::group::{Claim, Committed};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
@@ -123,8 +124,7 @@ pub(super) async fn offset_fetch(
     let may_describe =
         |group: &str| shared.check(caller, Operation::Describe, Resource::Group(group));
     if version >= 8 {
-        let groups = request
-            .groups
+        let groups = once(request.groups, |asked| asked.group_id.clone())
             .into_iter()
             .map(|asked| {
                 let outcome = may_describe(&asked.group_id);
@@ -219,6 +219,7 @@ fn committed(
     };
     let allowed = |topic: &str| shared.check(caller, Operation::Describe, Resource::Topic(topic));
     if let Some(asked) = asked {
+        let mut seen = HashSet::new();
         return asked
             .into_iter()
             .map(|topic| {
@@ -226,6 +227,7 @@ fn committed(
                 let partitions = topic
                     .partition_indexes
                     .iter()
+                    .filter(|index| seen.insert((topic.name.clone(), **index)))
                     .map(|index| {
                         let found = || shared.offsets.get(group, &topic.name, *index);
                         match allowed {

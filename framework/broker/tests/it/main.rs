@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod alter_configs;
+mod bounded;
 mod cluster;
 mod compaction;
 mod compaction_at_random;
