@@ -213,7 +213,7 @@ pub(crate) struct Journal {
     snapshot_len: AtomicU64,
     appended: AtomicU64,
     flushed: AtomicU64,
-    flushing: tokio::sync::Mutex<()>,
+    flushing: Arc<tokio::sync::Mutex<()>>,
     failed: AtomicBool,
 }
 
@@ -231,7 +231,7 @@ impl Journal {
             log: Mutex::new(log),
             appended: AtomicU64::new(0),
             flushed: AtomicU64::new(0),
-            flushing: tokio::sync::Mutex::new(()),
+            flushing: Arc::default(),
             failed: AtomicBool::new(false),
         })
     }
@@ -260,7 +260,7 @@ impl Journal {
     }
 
     async fn flush(self: &Arc<Self>, at: u64) -> io::Result<()> {
-        let turn = self.flushing.lock().await;
+        let turn = Arc::clone(&self.flushing).lock_owned().await;
         if self.flushed.load(Ordering::Acquire) >= at {
             return Ok(());
         }
@@ -269,23 +269,27 @@ impl Journal {
             return Err(broken());
         }
         let journal = Arc::clone(self);
-        let synced = tokio::task::spawn_blocking(move || {
+        let syncing = tokio::task::spawn_blocking(move || {
+            // Held to the end of the fsync, also when nobody waits for it any more.
+            let _turn = turn;
             let (upto, file) = {
                 let log = lock(&journal.log);
                 let upto = journal.appended.load(Ordering::Acquire);
                 (upto, Arc::clone(&log.file))
             };
-            fsync(|| file.sync_data())?;
-            journal.flushed.fetch_max(upto, Ordering::AcqRel);
-            Ok::<(), io::Error>(())
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)));
-        drop(turn);
-        if synced.is_err() {
+            let synced = fsync(|| file.sync_data());
+            match &synced {
+                Ok(()) => {
+                    journal.flushed.fetch_max(upto, Ordering::AcqRel);
+                }
+                Err(_) => journal.failed.store(true, Ordering::Release),
+            }
+            synced
+        });
+        syncing.await.unwrap_or_else(|error| {
             self.failed.store(true, Ordering::Release);
-        }
-        synced
+            Err(io::Error::other(error))
+        })
     }
 
     /// Makes all that is stored durable.

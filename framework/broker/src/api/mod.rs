@@ -137,6 +137,12 @@ pub(crate) type Refused = String;
 
 pub(crate) use sasl::{Session, Step};
 
+/// Whether a request waits for others and leaves nothing half done when it is given up.
+pub(crate) fn only_waits(frame: &Bytes) -> bool {
+    let waiting = [ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
+    read_head(frame).is_ok_and(|(head, _)| waiting.iter().any(|key| *key as i16 == head.api_key))
+}
+
 /// Answers one request; `Err` closes the connection, as Kafka does with what it cannot read.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,

@@ -15,6 +15,7 @@ mod faults_disk;
 mod faults_journals;
 mod faults_log;
 mod fetch;
+mod gone_clients;
 mod group_admin;
 mod group_transactions;
 mod groups;
