@@ -270,8 +270,6 @@ impl Journal {
         }
         let journal = Arc::clone(self);
         let syncing = tokio::task::spawn_blocking(move || {
-            // Held to the end of the fsync, also when nobody waits for it any more.
-            let _turn = turn;
             let (upto, file) = {
                 let log = lock(&journal.log);
                 let upto = journal.appended.load(Ordering::Acquire);
@@ -284,6 +282,8 @@ impl Journal {
                 }
                 Err(_) => journal.failed.store(true, Ordering::Release),
             }
+            // Held to the end of the fsync, also when nobody waits for it any more.
+            drop(turn);
             synced
         });
         syncing.await.unwrap_or_else(|error| {

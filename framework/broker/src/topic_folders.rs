@@ -103,7 +103,7 @@ fn folder_names(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Bytes of records in a folder.
-pub(crate) fn log_bytes(dir: &Path) -> io::Result<u64> {
+fn log_bytes(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

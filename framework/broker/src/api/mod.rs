@@ -137,10 +137,17 @@ pub(crate) type Refused = String;
 
 pub(crate) use sasl::{Session, Step};
 
-/// Whether a request waits for others and leaves nothing half done when it is given up.
+/// Requests that wait for others and leave nothing half done when they are given up.
+const WAITING: [i16; 3] = [
+    ApiKey::Fetch as i16,
+    ApiKey::JoinGroup as i16,
+    ApiKey::SyncGroup as i16,
+];
+
+/// Whether a request may be given up while it waits.
 pub(crate) fn only_waits(frame: &Bytes) -> bool {
-    let waiting = [ApiKey::Fetch, ApiKey::JoinGroup, ApiKey::SyncGroup];
-    read_head(frame).is_ok_and(|(head, _)| waiting.iter().any(|key| *key as i16 == head.api_key))
+    let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+    key.is_some_and(|key| WAITING.contains(&key))
 }
 
 /// Answers one request; `Err` closes the connection, as Kafka does with what it cannot read.
