@@ -135,16 +135,24 @@ impl Connection {
             let Some(frame) = self.log_in(&shared, frame, outbox).await? else {
                 continue;
             };
+            let mut watching = api::only_waits(&frame);
             let mut answering = pin!(api::answer(&shared, &self.caller, frame));
             let mut stuck = None;
             let outcome = loop {
                 // A request that is being worked on is brought to its end, also when its
-                // client has gone: no half of a transaction's end is left behind.
+                // client has gone: no half of a transaction's end is left behind. One that
+                // only waits is left when the client has sent nothing behind it and closed.
                 tokio::select! {
                     biased;
                     outcome = &mut answering => break outcome,
                     sent = outbox.advance(), if stuck.is_none() && !outbox.is_empty() => {
                         stuck = sent.err();
+                    }
+                    more = read_more(&mut socket, &mut buffer), if watching => {
+                        match more {
+                            Err(end) if buffer.is_empty() => return Err(end),
+                            more => watching = more.is_ok() && buffer.len() < READ_CHUNK,
+                        }
                     }
                 }
             };

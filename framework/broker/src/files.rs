@@ -1,5 +1,6 @@
 //! Small files that must be either the old or the new version after a crash.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -41,12 +42,38 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         }
         return Err(error);
     }
-    match path.parent() {
+    let synced = match path.parent() {
         // A bare file name lies in the working folder.
         Some(folder) if folder.as_os_str().is_empty() => sync_dir(Path::new(".")),
         Some(folder) => sync_dir(folder),
         None => Ok(()),
+    };
+    synced.map_err(not_durable)
+}
+
+/// An error that came when the new version of a file was in place already: a power failure
+/// may bring the old one back.
+#[derive(Debug)]
+struct NotDurable(io::Error);
+
+impl fmt::Display for NotDurable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the new version may not be durable: {}", self.0)
     }
+}
+
+impl std::error::Error for NotDurable {}
+
+/// The error of a write whose new version is in place.
+pub(crate) fn not_durable(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), NotDurable(error))
+}
+
+/// Whether a write failed only after the new version of the file was in place.
+pub(crate) fn is_in_place(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<NotDurable>())
 }
 
 /// Makes the names in a folder durable.

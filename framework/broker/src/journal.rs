@@ -22,6 +22,9 @@ use crate::surroundings::fsync;
 use crate::sync::lock;
 
 const HEADER: usize = 8;
+/// The length of a list without lines, `[]`: nothing shorter is a frame. Zeros, which a power
+/// failure may leave behind the last frame, would be one of length 0 with the right CRC.
+const SHORTEST: usize = 2;
 /// Below this size a journal is not rewritten.
 const REWRITE_FROM: u64 = 4 << 20;
 /// Lines of a snapshot that share a frame.
@@ -59,6 +62,9 @@ pub(crate) fn sealed(payload: &[u8]) -> Vec<u8> {
 /// The frame at the start of `bytes`: its length and, if the CRC matches, its payload.
 fn parse(bytes: &[u8]) -> Option<(usize, Option<&[u8]>)> {
     let len = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    if len < SHORTEST {
+        return None;
+    }
     let crc = u32::from_be_bytes(bytes.get(4..HEADER)?.try_into().ok()?);
     let payload = bytes.get(HEADER..HEADER.checked_add(len)?)?;
     let good = crc32c::crc32c(payload) == crc;
@@ -161,7 +167,8 @@ pub(crate) fn unwritable(path: &Path, error: io::Error) -> Error {
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
-    file: File,
+    /// Shared with the fsync, which does not hold up appends.
+    file: Arc<File>,
     len: u64,
 }
 
@@ -175,7 +182,7 @@ impl Log {
         files::write_atomic(path, &bytes)?;
         Ok(Self {
             path: path.to_owned(),
-            file: OpenOptions::new().append(true).open(path)?,
+            file: Arc::new(OpenOptions::new().append(true).open(path)?),
             len: bytes.len() as u64,
         })
     }
@@ -189,7 +196,7 @@ impl Log {
     }
 
     fn append(&mut self, frame: &[u8]) -> Result<(), (io::Error, Option<io::Error>)> {
-        if let Err(error) = self.file.write_all(frame) {
+        if let Err(error) = (&*self.file).write_all(frame) {
             return Err((error, self.file.set_len(self.len).err()));
         }
         self.len += frame.len() as u64;
@@ -206,7 +213,7 @@ pub(crate) struct Journal {
     snapshot_len: AtomicU64,
     appended: AtomicU64,
     flushed: AtomicU64,
-    flushing: tokio::sync::Mutex<()>,
+    flushing: Arc<tokio::sync::Mutex<()>>,
     failed: AtomicBool,
 }
 
@@ -224,7 +231,7 @@ impl Journal {
             log: Mutex::new(log),
             appended: AtomicU64::new(0),
             flushed: AtomicU64::new(0),
-            flushing: tokio::sync::Mutex::new(()),
+            flushing: Arc::default(),
             failed: AtomicBool::new(false),
         })
     }
@@ -253,7 +260,7 @@ impl Journal {
     }
 
     async fn flush(self: &Arc<Self>, at: u64) -> io::Result<()> {
-        let turn = self.flushing.lock().await;
+        let turn = Arc::clone(&self.flushing).lock_owned().await;
         if self.flushed.load(Ordering::Acquire) >= at {
             return Ok(());
         }
@@ -262,24 +269,27 @@ impl Journal {
             return Err(broken());
         }
         let journal = Arc::clone(self);
-        let synced = tokio::task::spawn_blocking(move || {
+        let syncing = tokio::task::spawn_blocking(move || {
             let (upto, file) = {
                 let log = lock(&journal.log);
                 let upto = journal.appended.load(Ordering::Acquire);
-                // A second handle, to sync without holding up appends.
-                (upto, log.file.try_clone()?)
+                (upto, Arc::clone(&log.file))
             };
-            fsync(|| file.sync_data())?;
-            journal.flushed.fetch_max(upto, Ordering::AcqRel);
-            Ok::<(), io::Error>(())
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)));
-        drop(turn);
-        if synced.is_err() {
+            let synced = fsync(|| file.sync_data());
+            match &synced {
+                Ok(()) => {
+                    journal.flushed.fetch_max(upto, Ordering::AcqRel);
+                }
+                Err(_) => journal.failed.store(true, Ordering::Release),
+            }
+            // Held to the end of the fsync, also when nobody waits for it any more.
+            drop(turn);
+            synced
+        });
+        syncing.await.unwrap_or_else(|error| {
             self.failed.store(true, Ordering::Release);
-        }
-        synced
+            Err(io::Error::other(error))
+        })
     }
 
     /// Makes all that is stored durable.

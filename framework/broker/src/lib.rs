@@ -35,7 +35,7 @@
 //!   the process is killed at any instant; read_committed readers see nothing of one that is
 //!   open or aborted. Its producer's predecessors are fenced. A power failure can, under
 //!   another policy than `Always`, take the end of a transaction as it can take records; what
-//!   it leaves open and unknown to the coordinator is aborted at the next start.
+//!   it leaves open and unknown to the coordinator is aborted at the next start, offsets too.
 //! - Old segments go by time and size, and compaction keeps the newest record of each key, as
 //!   in Kafka and by the topic's settings, in the background: readers and writers go on, and a
 //!   kill at any instant leaves the log as it was or as it is to be. What is removed is never
@@ -106,6 +106,7 @@
 //! | A look at records in a codec | only in compacted topics, and offsets by time unpack them; elsewhere a batch with a right CRC is stored, where Kafka unpacks it and refuses what is no record |
 //! | `segment.bytes` from a megabyte on | taken from 1,024 on, where Kafka answers INVALID_CONFIG; a batch larger than that gets a segment for itself, where Kafka answers RECORD_LIST_TOO_LARGE |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
+//! | The same group, resource or partition many times in a request that describes | answered once |
 //! | Incremental fetch sessions | every fetch is a full one |
 //!
 //! A call that is not advertised closes the connection, as in Kafka.

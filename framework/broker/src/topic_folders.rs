@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::broker_settings::BrokerSettings;
+use crate::files;
 use crate::topic_config::TopicConfigs;
 
 /// What the name of a folder ends with that is being deleted.
@@ -32,10 +33,60 @@ pub(crate) struct Stored {
     pub(crate) broker_settings: BrokerSettings,
 }
 
-pub(crate) fn deleted_dir(dir: &Path, id: Uuid) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}{DELETED}", id.simple()));
-    dir.with_file_name(name)
+/// Bytes that file systems allow for a name.
+const LONGEST_NAME: usize = 255;
+
+/// What the folder of a partition is called while it is being deleted. Of a long topic name
+/// the end is left out, as Kafka does.
+pub(crate) fn deleted_dir(folder: &Path, topic: &str, index: usize, id: Uuid) -> PathBuf {
+    let rest = format!("-{index}.{}{DELETED}", id.simple());
+    let room = LONGEST_NAME.saturating_sub(rest.len());
+    let kept = &topic[..topic.floor_char_boundary(room)];
+    folder.join(format!("{kept}{rest}"))
+}
+
+/// The folders that a change makes, to be removed again when it fails.
+#[derive(Debug, Default)]
+pub(crate) struct NewFolders(Vec<PathBuf>);
+
+impl NewFolders {
+    /// Makes way for a folder that is about to be created. One without records is the leftover
+    /// of a change that failed; one with records may be all that is left of a topic.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where a folder with records stands.
+    pub(crate) fn begin(&mut self, dir: &Path) -> io::Result<()> {
+        if dir.exists() {
+            let bytes = log_bytes(dir)?;
+            if bytes > 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    format!(
+                        "{} holds {bytes} bytes of records that belong to no topic; move it away",
+                        dir.display()
+                    ),
+                ));
+            }
+            fs::remove_dir_all(dir)?;
+        }
+        self.0.push(dir.to_owned());
+        Ok(())
+    }
+
+    /// Removes the folders after the error that the change ended with, unless the list of
+    /// topics names them already.
+    pub(crate) fn remove_after(&self, error: &io::Error) {
+        if files::is_in_place(error) {
+            return;
+        }
+        for dir in &self.0 {
+            if let Err(error) = fs::remove_dir_all(dir)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(dir = %dir.display(), %error, "leftover of a change that failed");
+            }
+        }
+    }
 }
 
 fn folder_names(folder: &Path) -> io::Result<Vec<String>> {
@@ -51,6 +102,7 @@ fn folder_names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Bytes of records in a folder.
 fn log_bytes(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir)? {
@@ -90,10 +142,10 @@ pub(crate) fn finish_deletions(folder: &Path, stored: &mut Stored) -> io::Result
                 topic = topic.name,
                 "completing a deletion that was cut short"
             );
-            for index in 0..topic.partitions {
+            for index in 0..usize::try_from(topic.partitions).unwrap_or(0) {
                 let dir = folder.join(format!("{}-{index}", topic.name));
                 if dir.exists() {
-                    fs::rename(&dir, deleted_dir(&dir, topic.id))?;
+                    fs::rename(&dir, deleted_dir(folder, &topic.name, index, topic.id))?;
                 }
             }
         }
@@ -137,4 +189,55 @@ pub(crate) fn remove_leftovers(folder: &Path, stored: &Stored) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_deleted_folder_fits() {
+        let folder = Path::new("topics");
+        let id = Uuid::from_u128(7);
+        let mut names = HashSet::new();
+        for topic in ["t".to_owned(), "x".repeat(249), "ä".repeat(124)] {
+            for index in [0, 1, 12, 99_999] {
+                let dir = deleted_dir(folder, &topic, index, id);
+                let name = dir.file_name().unwrap().to_str().unwrap().to_owned();
+                assert!(name.len() <= LONGEST_NAME, "{name}");
+                let (_, found) = name
+                    .strip_suffix(DELETED)
+                    .unwrap()
+                    .rsplit_once('.')
+                    .unwrap();
+                assert_eq!(found, id.simple().to_string());
+                assert!(names.insert(name), "each partition has a name of its own");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_change_removes_what_it_has_made() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = |name: &str| root.path().join(name);
+        for name in ["orphan", "leftover"] {
+            fs::create_dir(dir(name)).unwrap();
+        }
+        fs::write(dir("orphan").join("0.log"), "records").unwrap();
+        fs::write(dir("leftover").join("0.log"), "").unwrap();
+        let mut made = NewFolders::default();
+        for name in ["new", "leftover"] {
+            made.begin(&dir(name)).unwrap();
+            fs::create_dir(dir(name)).unwrap();
+        }
+        let refused = made.begin(&dir("orphan")).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        // The list of topics names them already.
+        made.remove_after(&files::not_durable(io::Error::other("no fsync")));
+        assert!(dir("new").exists() && dir("leftover").exists());
+        made.remove_after(&refused);
+        assert!(!dir("new").exists() && !dir("leftover").exists());
+        assert!(dir("orphan").join("0.log").exists());
+    }
 }

@@ -6,10 +6,14 @@
 //! start completes.
 
 mod alter;
+mod delete;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -25,12 +29,13 @@ pub(crate) use crate::topic_name::{Refusal, check_name};
 use crate::broker_settings::BrokerSettings;
 use crate::config::BrokerConfig;
 use crate::files;
-use crate::log::Partition;
+use crate::group::Offsets;
+use crate::log::{LogSettings, Partition};
 use crate::report::RecoveryReport;
 use crate::sync::{read, write};
 use crate::topic_config::{TopicConfigs, log_settings};
 use crate::topic_folders::{
-    Stored, StoredTopic, deleted_dir, finish_deletions, has_data, remove_leftovers,
+    NewFolders, Stored, StoredTopic, finish_deletions, has_data, remove_leftovers,
 };
 
 const FILE: &str = "topics.json";
@@ -277,10 +282,19 @@ impl Topics {
         Ok(())
     }
 
-    /// Creates a topic, durably.
-    pub(crate) async fn create(self: &Arc<Self>, new: NewTopic) -> Result<Arc<Topic>, Refusal> {
+    /// Creates a topic, durably. Offsets under its name are those of an earlier topic, whose
+    /// deletion was cut short before they were forgotten: they go first.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        new: NewTopic,
+        offsets: &Offsets,
+    ) -> Result<Arc<Topic>, Refusal> {
         let turn = self.changing.lock().await;
         self.check_new(&new)?;
+        if let Err(error) = offsets.remove_topic(&new.name).await {
+            let why = "cannot forget the offsets of an earlier topic of this name";
+            return Err((error, why.to_owned()));
+        }
         let topics = Arc::clone(self);
         let created = tokio::task::spawn_blocking(move || topics.create_now(&new)).await;
         drop(turn);
@@ -294,18 +308,9 @@ impl Topics {
     fn create_now(&self, new: &NewTopic) -> io::Result<Arc<Topic>> {
         let settings = self.settings(&self.snapshot().broker_settings, &new.configs);
         let count = usize::try_from(new.partitions).unwrap_or(0);
-        let dirs: Vec<PathBuf> = (0..count)
-            .map(|index| partition_dir(&self.config.data_dir, &new.name, index))
-            .collect();
-        let made = (|| {
-            let mut partitions = Vec::with_capacity(dirs.len());
-            for (index, dir) in dirs.iter().enumerate() {
-                let index = i32::try_from(index).unwrap_or(i32::MAX);
-                partitions.push(Arc::new(Partition::create(
-                    &new.name, index, dir, settings,
-                )?));
-            }
-            files::sync_dir(&self.config.data_dir.join(FOLDER))?;
+        let mut made = NewFolders::default();
+        let created = (|| {
+            let partitions = self.make_partitions(&new.name, 0..count, settings, &mut made)?;
             let topic = Arc::new(Topic {
                 name: TopicName(StrBytes::from_string(new.name.clone())),
                 id: Uuid::new_v4(),
@@ -318,62 +323,26 @@ impl Topics {
             *write(&self.directory) = Arc::new(directory);
             Ok(topic)
         })();
-        if made.is_err() {
-            for dir in &dirs {
-                if let Err(error) = fs::remove_dir_all(dir)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
-                    tracing::warn!(dir = %dir.display(), %error, "leftover of a failed creation");
-                }
-            }
-        }
-        made
+        created.inspect_err(|error| made.remove_after(error))
     }
 
-    /// Deletes a topic: gone for all clients when this returns, its files soon after.
-    pub(crate) async fn delete(self: &Arc<Self>, topic: Arc<Topic>) -> Result<(), Refusal> {
-        let turn = self.changing.lock().await;
-        if self.by_id(topic.id).is_none() {
-            return Err((
-                ResponseError::UnknownTopicOrPartition,
-                "the topic is not there".to_owned(),
-            ));
-        }
-        let topics = Arc::clone(self);
-        let deleted = tokio::task::spawn_blocking(move || topics.delete_now(&topic)).await;
-        drop(turn);
-        let folders = match deleted {
-            Ok(Ok(folders)) => folders,
-            Ok(Err(error)) => return Err(storage_refusal("delete a topic", &error)),
-            Err(error) => {
-                return Err(storage_refusal("delete a topic", &io::Error::other(error)));
-            }
-        };
-        tokio::task::spawn_blocking(move || {
-            for folder in folders {
-                if let Err(error) = fs::remove_dir_all(&folder) {
-                    tracing::warn!(dir = %folder.display(), %error, "cannot remove a deleted partition");
-                }
-            }
-        });
-        Ok(())
-    }
-
-    fn delete_now(&self, topic: &Topic) -> io::Result<Vec<PathBuf>> {
-        let mut folders = Vec::with_capacity(topic.partitions.len());
-        for (index, partition) in topic.partitions.iter().enumerate() {
-            let dir = partition_dir(&self.config.data_dir, &topic.name, index);
-            let target = deleted_dir(&dir, topic.id);
-            partition.retire(&target)?;
-            folders.push(target);
+    /// Makes partitions of a topic and their folders, and notes in `made` which these are.
+    fn make_partitions(
+        &self,
+        name: &str,
+        indexes: Range<usize>,
+        settings: LogSettings,
+        made: &mut NewFolders,
+    ) -> io::Result<Vec<Arc<Partition>>> {
+        let mut partitions = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let dir = partition_dir(&self.config.data_dir, name, index);
+            made.begin(&dir)?;
+            let index = i32::try_from(index).unwrap_or(i32::MAX);
+            partitions.push(Arc::new(Partition::create(name, index, &dir, settings)?));
         }
         files::sync_dir(&self.config.data_dir.join(FOLDER))?;
-        let mut directory = (*self.snapshot()).clone();
-        directory.by_name.remove(topic.name.as_str());
-        directory.by_id.remove(&topic.id);
-        self.save(&directory)?;
-        *write(&self.directory) = Arc::new(directory);
-        Ok(folders)
+        Ok(partitions)
     }
 }
 

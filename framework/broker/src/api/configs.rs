@@ -10,7 +10,7 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{broker_configs, text};
+use super::{broker_configs, once, text};
 use crate::broker_settings::{BrokerSettings, Source};
 use crate::config::BrokerConfig;
 use crate::security::{Operation, Resource};
@@ -41,17 +41,20 @@ pub(super) async fn describe_configs(
     version: i16,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let results = request
-        .resources
+    let synonyms = request.include_synonyms;
+    let resources = once(request.resources, |resource| {
+        (resource.resource_type, resource.resource_name.clone())
+    });
+    let results = resources
         .iter()
         .map(|resource| {
             let result = DescribeConfigsResult::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name.clone());
-            match describe(shared, caller, resource) {
+            match describe(shared, caller, resource, synonyms) {
                 Ok(mut configs) => {
                     for config in &mut configs {
-                        if !request.include_synonyms {
+                        if !synonyms {
                             config.synonyms.clear();
                         }
                         if version < 3 || !request.include_documentation {
@@ -73,6 +76,7 @@ fn describe(
     shared: &Shared,
     caller: &Caller,
     resource: &DescribeConfigsResource,
+    synonyms: bool,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let name = resource.resource_name.as_str();
     let guarded = match resource.resource_type {
@@ -92,7 +96,7 @@ fn describe(
                 )
             })?;
             let broker = shared.topics.broker_settings();
-            topic_configs(&shared.config, &broker, &topic.configs)
+            topic_configs(&shared.config, &broker, &topic.configs, synonyms)
         }
         // The empty name asks for what was set for all brokers.
         BROKER if name.is_empty() => {
@@ -128,6 +132,7 @@ fn topic_configs(
     config: &BrokerConfig,
     broker: &BrokerSettings,
     set: &TopicConfigs,
+    with_synonyms: bool,
 ) -> Vec<DescribeConfigsResourceResult> {
     topic_config::definitions()
         .iter()
@@ -140,10 +145,10 @@ fn topic_configs(
                     .with_source(source as i8)
             };
             let mut synonyms = Vec::new();
-            if let Some(own) = set.get(definition.name) {
+            if let Some(own) = set.get(definition.name).filter(|_| with_synonyms) {
                 synonyms.push(synonym(definition.name, own.clone(), Source::Topic));
             }
-            if let Some(broker_name) = definition.broker_name {
+            if let Some(broker_name) = definition.broker_name.filter(|_| with_synonyms) {
                 for (value, source) in broker.values(definition, config) {
                     synonyms.push(synonym(broker_name, value, source));
                 }

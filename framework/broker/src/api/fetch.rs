@@ -3,6 +3,7 @@
 //! There are no incremental fetch sessions: a client that asks for one is answered with
 //! session id 0, which tells it to send full requests (KIP-227).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,11 +60,7 @@ pub(super) async fn fetch(
                 .collect()
         })
         .collect();
-    let partitions: Vec<Arc<Partition>> = found
-        .iter()
-        .flatten()
-        .filter_map(|found| found.as_ref().ok().map(Arc::clone))
-        .collect();
+    let partitions = each_once(&found);
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let deadline = Instant::now() + wait;
     let wanted = u64::try_from(request.min_bytes).unwrap_or(0);
@@ -125,6 +122,19 @@ fn find_topic(
     may(&asked.topic)?;
     let topic = shared.topics.by_name(&asked.topic);
     topic.ok_or(ResponseError::UnknownTopicOrPartition)
+}
+
+/// The partitions to wait for, which may have been named several times.
+fn each_once(found: &[Vec<Found>]) -> Vec<Arc<Partition>> {
+    let mut seen = HashSet::new();
+    let found = found
+        .iter()
+        .flatten()
+        .filter_map(|found| found.as_ref().ok());
+    found
+        .filter(|partition| seen.insert(Arc::as_ptr(partition)))
+        .map(Arc::clone)
+        .collect()
 }
 
 fn find(topic: Result<Arc<Topic>, ResponseError>, asked: &FetchPartition) -> Found {

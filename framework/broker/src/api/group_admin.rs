@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::groups::check_group;
-use super::{code, text};
+use super::{code, once, text};
 use crate::group::{GroupPhase, GroupView};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
@@ -69,8 +69,7 @@ pub(super) async fn describe_groups(
     version: i16,
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
-    let groups = request
-        .groups
+    let groups = once(request.groups, GroupId::clone)
         .into_iter()
         .map(|id| {
             let resource = Resource::Group(&id);

@@ -10,6 +10,7 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
+use super::once;
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topic_config::TopicConfigs;
@@ -46,6 +47,7 @@ pub(super) async fn metadata(
             .collect(),
         Some(asked) => {
             let create = request.allow_auto_topic_creation && shared.config.auto_create_topics;
+            let asked = once(asked, |wanted| (wanted.topic_id, wanted.name.clone()));
             let mut topics = Vec::with_capacity(asked.len());
             for wanted in asked {
                 topics.push(match find(shared, caller, &wanted, create).await {
@@ -115,7 +117,7 @@ async fn find(
         partitions: shared.config.default_partitions,
         configs: TopicConfigs::new(),
     };
-    match shared.topics.create(new).await {
+    match shared.topics.create(new, &shared.offsets).await {
         Ok(topic) => Ok(topic),
         Err((ResponseError::TopicAlreadyExists, _)) => shared
             .topics

@@ -25,6 +25,8 @@ mod topics;
 mod transaction_admin;
 mod transactions;
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -43,8 +45,8 @@ use kafka_protocol::messages::{
     IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
     ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
     ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SyncGroupRequest,
-    TxnOffsetCommitRequest, WriteTxnMarkersRequest,
+    OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, RequestHeader,
+    SyncGroupRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 use kafka_protocol::messages::{
     AlterUserScramCredentialsRequest, CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest,
@@ -135,6 +137,19 @@ pub(crate) type Refused = String;
 
 pub(crate) use sasl::{Session, Step};
 
+/// Requests that wait for others and leave nothing half done when they are given up.
+const WAITING: [i16; 3] = [
+    ApiKey::Fetch as i16,
+    ApiKey::JoinGroup as i16,
+    ApiKey::SyncGroup as i16,
+];
+
+/// Whether a request may be given up while it waits.
+pub(crate) fn only_waits(frame: &Bytes) -> bool {
+    let key = frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+    key.is_some_and(|key| WAITING.contains(&key))
+}
+
 /// Answers one request; `Err` closes the connection, as Kafka does with what it cannot read.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
@@ -149,10 +164,7 @@ pub(crate) async fn answer(
     if shared.authorizer.is_some() && !has_rule(key) {
         return Err(format!("{key:?} has no rule of access and is closed"));
     }
-    let header = decode(|| {
-        kafka_protocol::protocol::decode_request_header_from_buffer(&mut frame)
-            .map_err(|error| error.to_string())
-    })?;
+    let header = header(key, head.version, &mut frame)?;
     let caller = &Caller {
         client_id: header.client_id.unwrap_or_default(),
         ..caller.clone()
@@ -360,6 +372,15 @@ fn decode<T>(decoder: impl FnOnce() -> Result<T, String>) -> Result<T, Refused> 
         .unwrap_or_else(|_| Err("the request cannot be decoded".to_owned()))
 }
 
+/// Takes the header from the front of a frame.
+fn header(key: ApiKey, version: i16, frame: &mut Bytes) -> Result<RequestHeader, Refused> {
+    shape::check_header(key.request_header_version(version), frame)?;
+    decode(|| {
+        kafka_protocol::protocol::decode_request_header_from_buffer(frame)
+            .map_err(|error| error.to_string())
+    })
+}
+
 fn body<T: Decodable>(frame: &mut Bytes, version: i16) -> Result<T, Refused> {
     decode(|| T::decode(frame, version).map_err(|error| error.to_string()))
 }
@@ -374,6 +395,14 @@ fn code<T>(outcome: &Result<T, ResponseError>) -> i16 {
         Ok(_) => 0,
         Err(error) => error.code(),
     }
+}
+
+/// What is asked for, each thing once: else a short request could have a long answer many
+/// times over.
+fn once<T, K: Eq + Hash>(mut asked: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = HashSet::new();
+    asked.retain(|one| seen.insert(key(one)));
+    asked
 }
 
 fn text(message: impl Into<String>) -> Option<StrBytes> {

@@ -1,6 +1,7 @@
 //! Committed offsets on the wire. Unlike the group protocol they take an empty group id, as
 //! Kafka does for clients of old.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -18,7 +19,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::{code, text};
+use super::{code, once, text};
 use crate::group::{Claim, Committed};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
@@ -26,6 +27,7 @@ use crate::sync::steady_ms;
 
 /// Since this version of OffsetCommit clients are told that there is no such group.
 const NOT_FOUND_SINCE: i16 = 9;
+const METADATA_TOO_LARGE: i16 = ResponseError::OffsetMetadataTooLarge.code();
 
 pub(super) async fn offset_commit(
     shared: &Arc<Shared>,
@@ -40,15 +42,6 @@ pub(super) async fn offset_commit(
     };
     let generation = request.generation_id_or_member_epoch;
     let permitted = shared.check(caller, Operation::Read, Resource::Group(group));
-    let allowed = permitted.and_then(|()| {
-        let checked = shared.coordinator.check_commit(&group.0, claim, generation);
-        checked.map_err(|error| match error {
-            ResponseError::GroupIdNotFound if version < NOT_FOUND_SINCE => {
-                ResponseError::IllegalGeneration
-            }
-            other => other,
-        })
-    });
     let now = steady_ms();
     // Clients of versions 2 to 4 may say how long an offset is kept.
     let expires_ms = match request.retention_time_ms {
@@ -59,7 +52,7 @@ pub(super) async fn offset_commit(
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let readable = shared.check(caller, Operation::Read, Resource::Topic(&topic.name));
-        let allowed = permitted.and(readable).and(allowed);
+        let allowed = permitted.and(readable);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let metadata = asked.committed_metadata.unwrap_or_default();
@@ -93,16 +86,32 @@ pub(super) async fn offset_commit(
                 .with_partitions(partitions),
         );
     }
-    if let Err(error) = shared.offsets.commit(group, accepted).await {
-        let stored = topics
-            .iter_mut()
-            .flat_map(|topic| &mut topic.partitions)
-            .filter(|partition| partition.error_code == 0);
-        for partition in stored {
-            partition.error_code = error.code();
+    if permitted.is_ok() {
+        let stored = shared
+            .coordinator
+            .commit(&group.0, claim, generation, accepted);
+        if let Err(error) = stored.await {
+            let error = match error {
+                ResponseError::GroupIdNotFound if version < NOT_FOUND_SINCE => {
+                    ResponseError::IllegalGeneration
+                }
+                other => other,
+            };
+            let codes = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            refuse(codes.map(|partition| &mut partition.error_code), error);
         }
     }
     OffsetCommitResponse::default().with_topics(topics)
+}
+
+/// Answers with an error of the group where the request itself was right, and where only the
+/// metadata was too large, which Kafka looks at later.
+pub(super) fn refuse<'a>(codes: impl Iterator<Item = &'a mut i16>, error: ResponseError) {
+    for code in codes {
+        if matches!(*code, 0 | METADATA_TOO_LARGE) {
+            *code = error.code();
+        }
+    }
 }
 
 pub(super) async fn offset_fetch(
@@ -115,8 +124,7 @@ pub(super) async fn offset_fetch(
     let may_describe =
         |group: &str| shared.check(caller, Operation::Describe, Resource::Group(group));
     if version >= 8 {
-        let groups = request
-            .groups
+        let groups = once(request.groups, |asked| asked.group_id.clone())
             .into_iter()
             .map(|asked| {
                 let outcome = may_describe(&asked.group_id);
@@ -211,6 +219,7 @@ fn committed(
     };
     let allowed = |topic: &str| shared.check(caller, Operation::Describe, Resource::Topic(topic));
     if let Some(asked) = asked {
+        let mut seen = HashSet::new();
         return asked
             .into_iter()
             .map(|topic| {
@@ -218,6 +227,7 @@ fn committed(
                 let partitions = topic
                     .partition_indexes
                     .iter()
+                    .filter(|index| seen.insert((topic.name.clone(), **index)))
                     .map(|index| {
                         let found = || shared.offsets.get(group, &topic.name, *index);
                         match allowed {

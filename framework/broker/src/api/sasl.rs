@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
-use super::{Head, body, decode, finish, read_head, shape, text};
+use super::{Head, body, finish, header, read_head, shape, text};
 use crate::security::{Login, Logins, Principal, Progress};
 use crate::shared::{Caller, Shared};
 use crate::wire::Frame;
@@ -217,10 +217,7 @@ fn request<R: kafka_protocol::protocol::Decodable>(
     key: ApiKey,
 ) -> Result<R, String> {
     let (head, _) = read_head(frame)?;
-    decode(|| {
-        kafka_protocol::protocol::decode_request_header_from_buffer(frame)
-            .map_err(|error| error.to_string())
-    })?;
+    header(key, head.version, frame)?;
     shape::check(key, head.version, frame)?;
     body(frame, head.version)
 }

@@ -6,10 +6,12 @@
 //! of Apache Kafka), without allocating; only what is really there is decoded.
 
 mod admin;
+mod header;
 #[cfg(any(test, fuzzing))]
 mod sample;
 mod security;
 
+pub(super) use self::header::check_header;
 #[cfg(any(test, fuzzing))]
 pub(super) use self::sample::sample;
 
@@ -337,14 +339,19 @@ impl Walk<'_> {
                 self.part(part)?;
             }
         }
-        if self.flexible {
-            let tags = self.varint()?;
-            self.allowed = self.allowed.checked_sub(tags)?;
-            for _ in 0..tags {
-                self.varint()?;
-                let len = self.varint()?;
-                self.skip(len)?;
-            }
+        match self.flexible {
+            true => self.tags(),
+            false => Some(()),
+        }
+    }
+
+    fn tags(&mut self) -> Option<()> {
+        let tags = self.varint()?;
+        self.allowed = self.allowed.checked_sub(tags)?;
+        for _ in 0..tags {
+            self.varint()?;
+            let len = self.varint()?;
+            self.skip(len)?;
         }
         Some(())
     }

@@ -16,7 +16,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use super::text;
+use super::{once, text};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
 use crate::topic_config::{self, TopicConfigs};
@@ -48,8 +48,7 @@ pub(super) async fn create_topics(
         results.push(creation_result(shared, caller, topic, version, outcome));
     }
     // One answer for a topic, however often it was named.
-    let mut seen = std::collections::HashSet::new();
-    results.retain(|result: &CreatableTopicResult| seen.insert(result.name.clone()));
+    let results = once(results, |result| result.name.clone());
     CreateTopicsResponse::default().with_topics(results)
 }
 
@@ -92,7 +91,7 @@ async fn create(
             configs: new.configs,
         });
     }
-    let created = shared.topics.create(new).await?;
+    let created = shared.topics.create(new, &shared.offsets).await?;
     tracing::info!(topic = %topic.name.as_str(), partitions = created.partitions.len(), "topic created");
     Ok(Created {
         id: created.id,
@@ -213,9 +212,23 @@ pub(super) async fn delete_topics(
         6.. => request.topics,
         _ => named.collect(),
     };
+    let key = |state: &DeleteTopicState| (state.name.clone(), state.topic_id);
+    let mut mentions: HashMap<_, usize> = HashMap::new();
+    for state in &wanted {
+        *mentions.entry(key(state)).or_default() += 1;
+    }
+    // One answer for a topic, however often it was named.
+    let wanted = once(wanted, key);
     let mut responses = Vec::with_capacity(wanted.len());
     for state in wanted {
-        let outcome = delete(shared, caller, &state).await;
+        let twice = mentions.get(&key(&state)).is_some_and(|count| *count > 1);
+        let outcome = match twice {
+            true => Err((
+                ResponseError::InvalidRequest,
+                "the topic is named more than once".to_owned(),
+            )),
+            false => delete(shared, caller, &state).await,
+        };
         let result = DeletableTopicResult::default();
         responses.push(match outcome {
             Ok(topic) => result
@@ -267,7 +280,7 @@ async fn delete(
             .ok_or_else(|| unknown(ResponseError::UnknownTopicId))?,
     };
     may(Operation::Delete, &topic.name)?;
-    shared.topics.delete(Arc::clone(&topic)).await?;
+    shared.topics.delete(&topic).await?;
     if let Err(error) = shared.offsets.remove_topic(&topic.name).await {
         tracing::warn!(%error, topic = %topic.name.as_str(), "offsets of a deleted topic remain");
     }

@@ -1,6 +1,6 @@
 //! Transactions as administrators see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -19,7 +19,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::code;
+use super::{code, once};
 use crate::log::Marker;
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
@@ -100,8 +100,7 @@ pub(super) async fn describe(
     _version: i16,
     request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
-    let states = request
-        .transactional_ids
+    let states = once(request.transactional_ids, TransactionalId::clone)
         .into_iter()
         .map(|id| {
             let allowed = shared.check(caller, Operation::Describe, Resource::TransactionalId(&id));
@@ -183,12 +182,16 @@ pub(super) async fn describe_producers(
             .collect();
         response.with_active_producers(producers)
     };
+    let mut seen = HashSet::new();
     let topics = request
         .topics
         .into_iter()
         .map(|topic| {
             let indexes = topic.partition_indexes.iter();
-            let partitions = indexes.map(|index| describe(&topic.name, *index)).collect();
+            let partitions = indexes
+                .filter(|index| seen.insert((topic.name.clone(), **index)))
+                .map(|index| describe(&topic.name, *index))
+                .collect();
             TopicResponse::default()
                 .with_name(topic.name)
                 .with_partitions(partitions)

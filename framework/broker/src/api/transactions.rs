@@ -18,6 +18,7 @@ use kafka_protocol::messages::{
 
 use super::code;
 use super::groups::check_group;
+use super::offsets::refuse;
 use crate::group::{Claim, Committed};
 use crate::security::{Operation, Resource};
 use crate::shared::{Caller, Shared};
@@ -257,16 +258,7 @@ pub(super) async fn commit_offsets(
     let permitted = shared
         .check(caller, Operation::Write, Resource::TransactionalId(id))
         .and_then(|()| check_group(shared, caller, Operation::Read, group));
-    let allowed = permitted.and_then(|()| verify()).and_then(|()| {
-        let generation = request.generation_id;
-        let checked = shared
-            .coordinator
-            .check_transactional_commit(&group.0, claim, generation);
-        checked.map_err(|error| match error {
-            ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
-            other => other,
-        })
-    });
+    let allowed = permitted.and_then(|()| verify());
     let now = steady_ms();
     let mut accepted = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -306,17 +298,22 @@ pub(super) async fn commit_offsets(
                 .with_partitions(partitions),
         );
     }
-    let stored = shared
-        .offsets
-        .commit_in_transaction(group, producer.id, accepted, verify)
-        .await;
-    if let Err(error) = stored {
-        let accepted = topics
-            .iter_mut()
-            .flat_map(|topic| &mut topic.partitions)
-            .filter(|partition| partition.error_code == 0);
-        for partition in accepted {
-            partition.error_code = error.code();
+    if allowed.is_ok() {
+        let stored = shared.coordinator.commit_in_transaction(
+            &group.0,
+            claim,
+            request.generation_id,
+            producer.id,
+            accepted,
+            verify,
+        );
+        if let Err(error) = stored.await {
+            let error = match error {
+                ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
+                other => other,
+            };
+            let codes = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            refuse(codes.map(|partition| &mut partition.error_code), error);
         }
     }
     TxnOffsetCommitResponse::default().with_topics(topics)

@@ -17,9 +17,10 @@ use super::view::GroupView;
 use crate::sync::lock;
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     id: StrBytes,
-    group: Mutex<(Group, bool)>,
+    /// The group, and whether its clock runs.
+    pub(super) group: Mutex<(Group, bool)>,
     changed: Notify,
     offsets: Arc<Offsets>,
 }
@@ -51,7 +52,7 @@ impl Entry {
 pub(crate) struct Coordinator {
     initial_delay: Duration,
     groups: Mutex<HashMap<StrBytes, Arc<Entry>>>,
-    offsets: Arc<Offsets>,
+    pub(super) offsets: Arc<Offsets>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -99,7 +100,7 @@ impl Coordinator {
         Arc::clone(entry)
     }
 
-    fn known(&self, group: &StrBytes) -> Option<Arc<Entry>> {
+    pub(super) fn known(&self, group: &StrBytes) -> Option<Arc<Entry>> {
         lock(&self.groups).get(group).map(Arc::clone)
     }
 
@@ -186,52 +187,6 @@ impl Coordinator {
     ) -> Result<(), ResponseError> {
         let entry = self.known(group).ok_or(ResponseError::UnknownMemberId)?;
         self.change(&entry, |group| group.leave(Instant::now(), request))
-    }
-
-    /// Checks whether offsets may be committed; GROUP_ID_NOT_FOUND when they claim to be of
-    /// a generation and there is no such group.
-    pub(crate) fn check_commit(
-        &self,
-        group: &StrBytes,
-        claim: Claim<'_>,
-        generation: i32,
-    ) -> Result<(), ResponseError> {
-        self.check(group, generation, |state| {
-            state.check_commit(Instant::now(), claim, generation)
-        })
-    }
-
-    /// As [`Coordinator::check_commit`], for offsets of a transaction.
-    pub(crate) fn check_transactional_commit(
-        &self,
-        group: &StrBytes,
-        claim: Claim<'_>,
-        generation: i32,
-    ) -> Result<(), ResponseError> {
-        self.check(group, generation, |state| {
-            state.check_transactional_commit(claim, generation)
-        })
-    }
-
-    fn check(
-        &self,
-        group: &StrBytes,
-        generation: i32,
-        check: impl FnOnce(&mut Group) -> Result<(), ResponseError>,
-    ) -> Result<(), ResponseError> {
-        if let Some(entry) = self.known(group) {
-            let mut held = lock(&entry.group);
-            if held.0.exists() {
-                return check(&mut held.0);
-            }
-        }
-        if generation < 0 {
-            return Ok(());
-        }
-        match self.offsets.has_offsets(group) {
-            true => Err(ResponseError::UnknownMemberId),
-            false => Err(ResponseError::GroupIdNotFound),
-        }
     }
 
     /// Groups that have members now.

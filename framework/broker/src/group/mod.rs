@@ -1,6 +1,7 @@
 //! Consumer groups: the classic protocol and committed offsets.
 
 mod clock;
+mod commits;
 mod coordinator;
 mod expiry;
 mod joining;

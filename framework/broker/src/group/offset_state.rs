@@ -218,6 +218,14 @@ impl State {
         })
     }
 
+    /// The producers with offsets in open transactions, and the groups these are of.
+    pub(super) fn pending(&self) -> Vec<(i64, BTreeSet<String>)> {
+        let pending = self.pending.iter();
+        pending
+            .map(|(producer, groups)| (*producer, groups.keys().cloned().collect()))
+            .collect()
+    }
+
     pub(super) fn has_pending(&self, producer: i64) -> bool {
         self.pending.contains_key(&producer)
     }

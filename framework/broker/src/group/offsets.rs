@@ -1,6 +1,6 @@
 //! Committed offsets and the stored state of groups, kept in a journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
@@ -48,32 +48,29 @@ impl Offsets {
         })
     }
 
-    /// Stores a group's offsets, all or none.
-    pub(crate) async fn commit(
+    /// Stores a group's offsets, all or none. [`Offsets::acknowledged`] waits for what this
+    /// returns.
+    pub(super) fn commit(
         &self,
         group: &str,
         offsets: Vec<(String, i32, Committed)>,
-    ) -> Result<(), ResponseError> {
-        self.write(|_| Ok(lines(group, offsets, None))).await
+    ) -> Result<Option<u64>, ResponseError> {
+        self.store(|_| Ok(lines(group, offsets, None)))
     }
 
     /// Stores offsets that count when the producer's transaction is committed.
     /// `in_transaction` is asked while no end of a transaction can come in between.
-    pub(crate) async fn commit_in_transaction(
+    pub(super) fn commit_in_transaction(
         &self,
         group: &str,
         producer: i64,
         offsets: Vec<(String, i32, Committed)>,
         in_transaction: impl FnOnce() -> Result<(), ResponseError>,
-    ) -> Result<(), ResponseError> {
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let pending = |_: &State| {
+    ) -> Result<Option<u64>, ResponseError> {
+        self.store(|_| {
             in_transaction()?;
             Ok(lines(group, offsets, Some(producer)))
-        };
-        self.write(pending).await
+        })
     }
 
     /// Ends a producer's transaction.
@@ -90,6 +87,11 @@ impl Offsets {
             })
         };
         self.write(ended).await
+    }
+
+    /// The producers with offsets in open transactions, and the groups these are of.
+    pub(crate) fn pending(&self) -> Vec<(i64, BTreeSet<String>)> {
+        read(&self.state).pending()
     }
 
     /// Forgets all offsets of a topic that has been deleted.
@@ -200,7 +202,13 @@ impl Offsets {
         &self,
         lines: impl FnOnce(&State) -> Result<Vec<Line>, ResponseError>,
     ) -> Result<(), ResponseError> {
-        match self.store(lines)? {
+        let stored = self.store(lines)?;
+        self.acknowledged(stored).await
+    }
+
+    /// Returns when what was stored may be acknowledged.
+    pub(super) async fn acknowledged(&self, stored: Option<u64>) -> Result<(), ResponseError> {
+        match stored {
             Some(at) => {
                 let acknowledged = self.journal.wait_acknowledged(at).await;
                 acknowledged.map_err(|error| failed(&error))

@@ -328,19 +328,32 @@ impl Partition {
         Arc::clone(&read(&self.segments))
     }
 
-    /// Takes the partition out of use and renames its folder to `target`.
+    /// Takes the partition out of use and renames its folder to `target`; on an error it
+    /// stays in use.
     pub(crate) fn retire(&self, target: &Path) -> io::Result<()> {
         self.deleted.store(true, Ordering::Release);
         // Whoever holds the lock now has not seen the mark; whoever comes later has.
         drop(lock(&self.writer));
-        let mut dir = write(&self.dir);
-        let renamed = fs::rename(&*dir, target);
-        if renamed.is_ok() {
-            *dir = target.to_owned();
+        let renamed = self.rename(target);
+        if renamed.is_err() {
+            self.deleted.store(false, Ordering::Release);
         }
-        drop(dir);
         self.waiters.wake();
         renamed
+    }
+
+    /// Puts a partition that was retired in use again, under the folder `home`.
+    pub(crate) fn revive(&self, home: &Path) -> io::Result<()> {
+        self.rename(home)?;
+        self.deleted.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn rename(&self, target: &Path) -> io::Result<()> {
+        let mut dir = write(&self.dir);
+        fs::rename(&*dir, target)?;
+        *dir = target.to_owned();
+        Ok(())
     }
 
     /// Where the segments begin.

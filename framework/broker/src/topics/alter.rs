@@ -1,18 +1,16 @@
 //! Changes to topics that exist, and to the settings that the broker gives them: durable
 //! in the list of topics first, then in force at once.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 
-use super::{Directory, FOLDER, Refusal, Topic, Topics, partition_dir, storage_refusal};
+use super::{Directory, Refusal, Topic, Topics, storage_refusal};
 use crate::broker_settings::BrokerSettings;
-use crate::files;
-use crate::log::Partition;
 use crate::sync::write;
 use crate::topic_config::{TopicConfigs, log_settings};
+use crate::topic_folders::NewFolders;
 
 /// How many partitions a topic shall have, and where the new ones shall be.
 #[derive(Debug, Clone)]
@@ -161,15 +159,11 @@ impl Topics {
         let before = topic.partitions.len();
         let mut directory = (*self.snapshot()).clone();
         let settings = self.settings(&directory.broker_settings, &topic.configs);
+        let mut made = NewFolders::default();
         let added = (|| {
             let mut partitions = topic.partitions.clone();
-            for index in before..count {
-                let dir = partition_dir(&self.config.data_dir, &topic.name, index);
-                let index = i32::try_from(index).unwrap_or(i32::MAX);
-                let partition = Partition::create(&topic.name, index, &dir, settings)?;
-                partitions.push(Arc::new(partition));
-            }
-            files::sync_dir(&self.config.data_dir.join(FOLDER))?;
+            let new = self.make_partitions(&topic.name, before..count, settings, &mut made)?;
+            partitions.extend(new);
             directory.insert(Arc::new(Topic {
                 name: topic.name.clone(),
                 id: topic.id,
@@ -178,17 +172,7 @@ impl Topics {
             }));
             self.publish(directory)
         })();
-        if added.is_err() {
-            for index in before..count {
-                let dir = partition_dir(&self.config.data_dir, &topic.name, index);
-                if let Err(error) = fs::remove_dir_all(&dir)
-                    && error.kind() != io::ErrorKind::NotFound
-                {
-                    tracing::warn!(dir = %dir.display(), %error, "leftover of partitions that were not added");
-                }
-            }
-        }
-        added
+        added.inspect_err(|error| made.remove_after(error))
     }
 
     /// The settings that a topic's logs work with: its own, under them those that the

@@ -8,7 +8,7 @@ use kafka_protocol::ResponseError;
 
 use super::coordinator::{Entry, Transactions};
 use super::transaction::{State, Transaction};
-use crate::log::{LEADER_EPOCH, Marker};
+use crate::log::{Appended, LEADER_EPOCH, Marker, Partition};
 use crate::sync::steady_ms;
 
 /// What is left to do for a transaction that has been decided.
@@ -31,6 +31,25 @@ impl Ending {
             partitions: transaction.partitions.clone(),
             offsets: !transaction.groups.is_empty(),
         }
+    }
+}
+
+/// Writes a marker. Where an administrator has ended a transaction of the producer under a
+/// later epoch of the coordinator, under that epoch: there is one coordinator, and what it
+/// has decided holds.
+fn append(log: &Partition, marker: &Marker) -> Result<Appended, ResponseError> {
+    match log.append_marker(marker) {
+        Err(ResponseError::TransactionCoordinatorFenced) => {
+            let producers = log.active_producers();
+            let mut known = producers.iter();
+            let known = known.find(|known| known.producer_id == marker.producer_id);
+            let later = known.map_or(LEADER_EPOCH, |known| known.coordinator_epoch);
+            log.append_marker(&Marker {
+                coordinator_epoch: later,
+                ..*marker
+            })
+        }
+        outcome => outcome,
     }
 }
 
@@ -72,7 +91,7 @@ impl Transactions {
         for (topic, index) in &ending.partitions {
             // Its topic may have been deleted meanwhile, and the transaction with it.
             let partition = self.topics.partition(topic, *index);
-            match partition.map(|log| (log.append_marker(&ending.marker), log)) {
+            match partition.map(|log| (append(&log, &ending.marker), log)) {
                 None | Some((Err(ResponseError::UnknownTopicOrPartition), _)) => {
                     written.push((topic.clone(), *index, None));
                 }
@@ -81,13 +100,7 @@ impl Transactions {
                     written.push((topic.clone(), *index, until));
                 }
                 // A later epoch has been there: what this marker would end is over.
-                Some((
-                    Err(
-                        error @ (ResponseError::InvalidProducerEpoch
-                        | ResponseError::TransactionCoordinatorFenced),
-                    ),
-                    _,
-                )) => {
+                Some((Err(error @ ResponseError::InvalidProducerEpoch), _)) => {
                     tracing::warn!(%error, topic, index, "a marker came too late");
                     written.push((topic.clone(), *index, None));
                 }
@@ -136,18 +149,19 @@ impl Transactions {
                 tracing::error!(%error, id, "a transaction cannot be completed, trying again");
             }
         }
-        self.end_unknown();
-    }
-
-    /// Aborts transactions that are open in a partition and not here. A kill leaves none,
-    /// because they are journaled here before their first record is; a power failure or a
-    /// lost journal may. Without this they would hide all that comes after them.
-    fn end_unknown(&self) {
         let ongoing: Vec<Transaction> = self
             .all()
             .into_iter()
             .filter(|known| known.state == State::Ongoing || known.decision().is_some())
             .collect();
+        self.end_unknown(&ongoing);
+        self.end_unknown_offsets(&ongoing).await;
+    }
+
+    /// Aborts transactions that are open in a partition and not here. A kill leaves none,
+    /// because they are journaled here before their first record is; a power failure or a
+    /// lost journal may. Without this they would hide all that comes after them.
+    fn end_unknown(&self, ongoing: &[Transaction]) {
         for topic in self.topics.all() {
             for (index, log) in (0..).zip(&topic.partitions) {
                 for (producer_id, producer_epoch, first_offset) in log.open_transactions() {
@@ -171,10 +185,33 @@ impl Transactions {
                         coordinator_epoch: LEADER_EPOCH,
                         commit: false,
                     };
-                    if let Err(error) = log.append_marker(&marker) {
+                    if let Err(error) = append(log, &marker) {
                         tracing::error!(%error, topic = key.0, partition = index, "cannot abort it");
                     }
                 }
+            }
+        }
+    }
+
+    /// Forgets offsets that wait for the end of a transaction which is not open here, also
+    /// of one that was committed: what a power failure takes is mostly the markers in the
+    /// partitions too, and offsets that count without their records would pass over some.
+    /// Without this the group would be told UNSTABLE_OFFSET_COMMIT for good.
+    async fn end_unknown_offsets(&self, ongoing: &[Transaction]) {
+        for (producer_id, groups) in self.offsets.pending() {
+            let known = ongoing.iter().any(|known| {
+                known.producer_id == producer_id && !known.groups.is_disjoint(&groups)
+            });
+            if known {
+                continue;
+            }
+            tracing::warn!(
+                producer_id,
+                ?groups,
+                "aborting offsets of a transaction that its coordinator does not know"
+            );
+            if let Err(error) = self.offsets.end_transaction(producer_id, false).await {
+                tracing::error!(%error, producer_id, "cannot abort them");
             }
         }
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod alter_configs;
+mod bounded;
 mod cluster;
 mod compaction;
 mod compaction_at_random;
@@ -11,14 +12,17 @@ mod configs;
 mod fault_support;
 mod faults_clock;
 mod faults_disk;
+mod faults_journals;
 mod faults_log;
 mod fetch;
+mod gone_clients;
 mod group_admin;
 mod group_transactions;
 mod groups;
 mod idempotence;
 mod kill;
 mod list_offsets;
+mod markers;
 mod partitions;
 mod produce;
 mod rdkafka_client;
@@ -36,6 +40,7 @@ mod start;
 mod static_members;
 mod support;
 mod throughput;
+mod topic_folders;
 mod topics;
 mod transactional_clients;
 mod transactions;

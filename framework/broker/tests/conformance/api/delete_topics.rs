@@ -54,6 +54,10 @@ fn success(target: &Target, version: i16) {
     ok(deleted.error_code);
     assert_eq!(deleted.name, Some(name(&topic.name)));
     gone(target, &topic.name);
+    let longest = format!("{:x<249}", target.unique("delete"));
+    ok(target.any().create_topic(&longest, 2, &[]));
+    ok(delete(target, version, &[&longest])[0].error_code);
+    gone(target, &longest);
     if version >= 6 {
         let topic = target.topic("delete");
         let by_id = DeleteTopicState::default().with_name(None).with_topic_id(topic.id);
@@ -76,10 +80,14 @@ fn error(target: &Target, version: i16) {
     }
 }
 
-/// One of two is not there; a name that has been deleted can be used again, for another
-/// topic.
+/// A topic that is named twice stays; one of two is not there; a name that has been deleted
+/// can be used again, for another topic.
 fn edge(target: &Target, version: i16) {
     let topic = target.topic("delete");
+    let twice = delete(target, version, &[&topic.name, &topic.name]);
+    assert_eq!(twice.len(), 1);
+    fails(twice[0].error_code, ResponseError::InvalidRequest);
+    assert_eq!(twice[0].name, Some(name(&topic.name)));
     let nowhere = target.unique("nowhere");
     let deleted = delete(target, version, &[&nowhere, &topic.name]);
     let code = |wanted: &str| {
