@@ -8,7 +8,9 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics;
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
@@ -124,7 +126,13 @@ pub(super) async fn offset_fetch(
     let may_describe =
         |group: &str| shared.check(caller, Operation::Describe, Resource::Group(group));
     if version >= 8 {
-        let groups = once(request.groups, |asked| asked.group_id.clone())
+        let question = |asked: &OffsetFetchRequestGroup| {
+            let topics = asked.topics.iter().flatten();
+            let topics = topics.map(|topic| (topic.name.clone(), topic.partition_indexes.clone()));
+            let all = asked.topics.is_none();
+            (asked.group_id.clone(), all, topics.collect::<Vec<_>>())
+        };
+        let groups = once(request.groups, question)
             .into_iter()
             .map(|asked| {
                 let outcome = may_describe(&asked.group_id);

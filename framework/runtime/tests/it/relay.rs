@@ -197,9 +197,16 @@ async fn a_store_that_does_not_fit_kafka_stops_the_domain() {
     );
 }
 
-/// What a client may have in its `[kafka]`: small records alone.
-fn small(platform: &Platform) -> Config {
+/// With room for a request that makes a record of 5,000 bytes.
+fn roomy(platform: &Platform) -> Config {
     let mut config = platform.config("shop");
+    config.body_limit = 10_000;
+    config
+}
+
+/// The same with what a client may have in its `[kafka]`: small records alone.
+fn small(platform: &Platform) -> Config {
+    let mut config = roomy(platform);
     config
         .kafka
         .insert("message.max.bytes".into(), "3000".into());
@@ -243,7 +250,8 @@ async fn a_record_that_kafka_would_not_take_is_refused_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_that_kafka_does_not_take_ends_the_process_and_is_named() {
     let mut platform = Platform::start().await;
-    let running = platform.run(shop::domain(0, 100)).await;
+    let running = Running::start(shop::domain(0, 100), roomy(&platform)).await;
+    let running = running.unwrap();
     let client = Client::of(&running);
     client
         .until("it is ready", |status| status["ready"] == true)
