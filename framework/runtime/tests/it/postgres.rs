@@ -206,8 +206,8 @@ async fn the_store_is_reached_encrypted_and_only_where_the_server_is_the_right_o
 
     let platform = Platform::start().await;
     for (wrong, words) in [
-        (url("verify-full", other.path()), "UnknownIssuer"),
-        (url("disable", folder.path()), "no encryption"),
+        (url("verify-full", other.path()), "invalid peer certificate"),
+        (url("disable", folder.path()), "refuses the user"),
     ] {
         let mut config = platform.config("shop");
         config.store_url = Some(wrong.parse().unwrap());

@@ -197,7 +197,7 @@ async fn a_store_that_does_not_fit_kafka_stops_the_domain() {
     );
 }
 
-/// With room for a request that makes a record of 5,000 bytes.
+/// With room for a request that makes a record of 4,000 bytes.
 fn roomy(platform: &Platform) -> Config {
     let mut config = platform.config("shop");
     config.body_limit = 10_000;
@@ -231,7 +231,7 @@ async fn a_record_that_kafka_would_not_take_is_refused_at_once() {
     client
         .until("it is ready", |status| status["ready"] == true)
         .await;
-    let answer = give(&client, 1, &"c".repeat(2_500)).await;
+    let answer = give(&client, 1, &"c".repeat(4_000)).await;
     assert_eq!(answer.status(), 400);
     let problem: serde_json::Value = answer.json().await.unwrap();
     let mend = problem["mend"].as_str().unwrap();
@@ -257,7 +257,7 @@ async fn a_row_that_kafka_does_not_take_ends_the_process_and_is_named() {
         .until("it is ready", |status| status["ready"] == true)
         .await;
     if platform.kill_broker().await {
-        assert_eq!(give(&client, 1, &"c".repeat(2_500)).await.status(), 200);
+        assert_eq!(give(&client, 1, &"c".repeat(4_000)).await.status(), 200);
         running.stop().await;
         platform.start_broker().await;
         // The row was written when larger ones were allowed.

@@ -86,9 +86,8 @@ pub(super) fn refused(error: sqlx::Error) -> Error {
     };
     Error::new(
         ErrorKind::FailedPrecondition,
-        "no encrypted connection to the domain's database can be made",
+        format!("no encrypted connection to the domain's database can be made: {why}"),
     )
-    .because(why)
     .mend(
         "see sslmode, sslrootcert, sslcert and sslkey in `store_url`, and the server's certificate",
     )
