@@ -269,14 +269,15 @@ fn old_records_are_deleted_by_size() {
 fn deleted_records_are_gone_for_every_question() {
     let target = Target::get();
     let mut log = Log::new(target, "delete-records", &[("retention.ms", "-1")]);
-    let first = log.time + STEP_MS;
+    let third = log.time + 3 * STEP_MS;
     for at in ["0", "1", "2", "3"] {
         log.put(&[("k", Some(at))]);
     }
     let name = log.topic.name.clone();
     assert_eq!(delete(&mut log.raw, 2, &name, 0, 2), (0, 2));
     assert_eq!(log.earliest(), 2);
-    assert_eq!(list(&mut log.raw, 5, &log.topic, first).offset, 2);
+    // Of times before that Apache Kafka 4.3 finds nothing.
+    assert_eq!(list(&mut log.raw, 5, &log.topic, third).offset, 2);
     let gone = only(&log.raw.call(12, &fetch_request(12, &log.topic, 0, 1)));
     fails(gone.error_code, ResponseError::OffsetOutOfRange);
     assert_eq!(log.seen().len(), 2);
