@@ -346,14 +346,34 @@ impl GroupOffsets {
             list.add_partition(topic, *partition);
         }
         let client = Arc::clone(&self.client);
-        let found = tokio::task::spawn_blocking(move || {
+        let (found, answers) = tokio::task::spawn_blocking(move || {
             let found = client.committed_offsets(list, ASK_TIMEOUT);
+            // The client does not tell apart who does not answer and whom it asks again.
+            let answers = found.is_err()
+                && client
+                    .fetch_metadata(Some("__consumer_offsets"), STEP)
+                    .is_ok();
             drain(&client);
-            found
+            (found, answers)
         })
         .await
-        .map_err(|error| Error::internal(what).because(error))?
-        .map_err(|error| fault::kafka(&self.bootstrap, what, error).with("group", &self.group))?;
+        .map_err(|error| Error::internal(what).because(error))?;
+        let found = found.map_err(|error| {
+            let timed_out = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+            match timed_out && answers {
+                true => Error::unavailable(format!(
+                    "{what}: a transaction that has not ended is in the way"
+                ))
+                .with("bootstrap", &self.bootstrap)
+                .mend(
+                    "Kafka ends it after its `transaction.timeout.ms`; one that hangs for longer \
+                     is ended with `kafka-transactions abort`",
+                )
+                .because(error),
+                false => fault::kafka(&self.bootstrap, what, error),
+            }
+            .with("group", &self.group)
+        })?;
         let mut offsets = BTreeMap::new();
         for element in found.elements() {
             let (topic, partition) = (element.topic(), element.partition());

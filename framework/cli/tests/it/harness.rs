@@ -165,10 +165,11 @@ impl Demo {
         let manifest = workspace.join("domains/receipts/Cargo.toml");
         std::fs::write(manifest, "[package]\nname = \"receipts\"\n").unwrap();
         receipts::install(&programs.join("receipts"), lost);
-        // The dead leave their groups and transactions sooner, so that a round is short.
+        // The dead leave their groups and transactions sooner, so that a round is short; but no
+        // transaction times out while a node of Apache Kafka starts, see docs/exactly-once.md.
         let settings = demo.folder().join("kafka.toml");
         let text = "[kafka]\n\"session.timeout.ms\" = 6000\n\"heartbeat.interval.ms\" = 1000\n\
-                    \"transaction.timeout.ms\" = 10000\n";
+                    \"transaction.timeout.ms\" = 30000\n";
         std::fs::write(&settings, text).unwrap();
         demo.arguments = vec![
             format!("--kafka-config={}", settings.display()),

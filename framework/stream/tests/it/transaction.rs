@@ -139,6 +139,9 @@ async fn offsets_become_true_with_the_records_of_their_transaction() {
 
     open(&producer, &topic, &["y"]).await;
     producer.send_offsets(&wanted, &metadata).await.unwrap();
+    let waits = offsets.committed(&places).await.unwrap_err();
+    assert!(waits.is_retryable(), "{waits}");
+    assert!(waits.to_string().contains("has not ended"), "{waits}");
     producer.commit().await.unwrap();
     assert_eq!(offsets.committed(&places).await.unwrap(), wanted);
 }
