@@ -1,7 +1,10 @@
 //! Handlers: what a domain does when an event arrives.
 
+use std::panic::AssertUnwindSafe;
+
 use async_trait::async_trait;
-use mesh_core::{Descriptor, Record, Result};
+use futures::FutureExt;
+use mesh_core::{Descriptor, Error, Record, Result};
 use mesh_stream::{Decoder, RawRecord, Received, RegistryClient};
 
 use crate::context::Context;
@@ -37,6 +40,20 @@ pub(crate) trait AnyHandler: Send + Sync {
 #[async_trait]
 pub(crate) trait RunningHandler: Send + Sync {
     async fn run(&self, record: &RawRecord, ctx: &Context) -> Result<Effects, Failure>;
+}
+
+/// Runs a handler for one record; its panic is a failure of the record.
+pub(crate) async fn run_caught(
+    handler: &dyn RunningHandler,
+    record: &RawRecord,
+    ctx: &Context,
+) -> Result<Effects, Failure> {
+    let run = AssertUnwindSafe(handler.run(record, ctx)).catch_unwind();
+    run.await.unwrap_or_else(|_| {
+        Err(Failure::Handle(
+            Error::internal("the handler panicked").mend("see the log for where"),
+        ))
+    })
 }
 
 /// Why an event was not handled.

@@ -6,11 +6,9 @@
 
 mod find;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use mesh_core::{Error, EventId, Result, TraceContext};
 use mesh_stream::{Admin, RawRecord};
 use tokio::sync::{Mutex, mpsc};
@@ -21,7 +19,7 @@ use crate::backoff::Backoff;
 use crate::consume::Progress;
 use crate::context::Context;
 use crate::failpoint::Point;
-use crate::handler::{Failure, RunningHandler};
+use crate::handler::{Failure, RunningHandler, run_caught};
 use crate::host::Host;
 use crate::queue::Queued;
 use crate::status::sentence;
@@ -236,12 +234,7 @@ impl Worker {
         unit: &Arc<Mutex<Unit>>,
     ) -> Result<(), Failure> {
         let ctx = Context::new(Arc::clone(&self.host), Arc::clone(unit), trace);
-        let run = AssertUnwindSafe(self.handler.run(record, &ctx)).catch_unwind();
-        let effects = run.await.unwrap_or_else(|_| {
-            Err(Failure::Handle(
-                Error::internal("the handler panicked").mend("see the log for where"),
-            ))
-        })?;
+        let effects = run_caught(self.handler.as_ref(), record, &ctx).await?;
         let id_text = id.to_string();
         let cause = Cause {
             parts: &[&self.host.domain, &self.name, &id_text],

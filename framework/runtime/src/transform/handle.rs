@@ -1,12 +1,10 @@
 //! Handling a batch: what it publishes and keeps, and what of it fails.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use mesh_core::{Error, Result};
 use mesh_stream::{Failed, RawRecord};
 use tokio::sync::Mutex;
@@ -14,7 +12,7 @@ use tokio::sync::Mutex;
 use super::{Life, renew};
 use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::handler::Failure;
+use crate::handler::{Failure, run_caught};
 use crate::keep::Writer;
 use crate::partition::identity;
 use crate::status::sentence;
@@ -131,12 +129,7 @@ impl Task {
         let (id, trace) = identity(record);
         let trace = trace.child();
         let ctx = Context::new(Arc::clone(&self.host), Arc::clone(unit), trace);
-        let run = AssertUnwindSafe(self.handler.run(record, &ctx)).catch_unwind();
-        let effects = run.await.unwrap_or_else(|_| {
-            Err(Failure::Handle(
-                Error::internal("the handler panicked").mend("see the log for where"),
-            ))
-        })?;
+        let effects = run_caught(self.handler.as_ref(), record, &ctx).await?;
         let id = id.to_string();
         let cause = Cause {
             parts: &[&self.host.domain, &self.name, &id],
