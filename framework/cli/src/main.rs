@@ -3,7 +3,7 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh replay` makes a product anew and switches over to it; `mesh users` and
+//! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a product anew and switches over to it; `mesh users` and
 //! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ mod kafka;
 mod platform;
 mod ports;
 mod replay;
+mod run;
 mod sql;
 mod ui;
 mod users;
@@ -41,6 +42,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
     Sql(sql::SqlArgs),
+    /// Host a domain that is a folder of contracts, fed by the sources that they declare
+    Run(run::RunArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
     /// The users who may log in to the embedded broker
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.command {
+            Command::Run(args) => return run::run(args).await,
             Command::Up(args) => platform::up(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
@@ -72,11 +76,12 @@ fn main() -> ExitCode {
             Command::Users(args) => users::run(&args),
             Command::Acls(args) => acls::run(args).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     // Long reads may still sit in blocking threads; nothing they do is worth waiting for.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE

@@ -13,6 +13,7 @@ mod names;
 mod node;
 mod product;
 mod schema;
+mod source;
 mod types;
 
 pub use contract::{Contract, Description, Server, ServiceLevel, Support, Team, TeamMember};
@@ -22,4 +23,5 @@ pub use names::{check_name, upper_camel};
 pub use product::{InputPort, OutputPort, Product};
 pub use schema::{Field, ProductKind, Retention, Schema};
 pub use semver::Version;
+pub use source::{DeclaredSource, FileFormat, FileSource, SourceKind};
 pub use types::{ArrayType, EnumSymbol, EnumType, ObjectType, TimeUnit, Type};

@@ -16,7 +16,7 @@ fn read(schema: &Schema, bytes: &[u8]) -> Value {
     reader.read_value(&mut &*bytes).unwrap()
 }
 
-fn full() -> Sample {
+pub(crate) fn full() -> Sample {
     Sample {
         sample_id: -0x1234_5678_9abc + 0x1234_5678_9abd,
         series: "ä/1".into(),
@@ -47,7 +47,7 @@ fn full() -> Sample {
     }
 }
 
-fn sparse() -> Sample {
+pub(crate) fn sparse() -> Sample {
     Sample {
         ratio: None,
         seen_at: None,
