@@ -4,6 +4,7 @@
 mod columns;
 mod consumers;
 mod contract;
+mod docs;
 mod locate;
 mod product;
 mod support;
