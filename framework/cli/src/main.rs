@@ -3,7 +3,9 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a product anew and switches over to it; `mesh users` and
+//! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
+//! product anew and switches over to it, `mesh contract` reads, compares and translates
+//! contracts; `mesh users` and
 //! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 mod acls;
 mod broker_options;
+mod contract;
 mod demo;
 mod kafka;
 mod platform;
@@ -46,6 +49,8 @@ enum Command {
     Run(run::RunArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
+    /// What a contract says, and what a change of it means
+    Contract(contract::ContractArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
     /// Let a domain or the platform do its work on a Kafka with access control
@@ -73,6 +78,8 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            // An answer of its own for CI beside "it failed".
+            Command::Contract(args) => return contract::run(args).await,
             Command::Users(args) => users::run(&args),
             Command::Acls(args) => acls::run(args).await,
         }

@@ -5,10 +5,12 @@
 //! logical types. It does no I/O and knows neither Avro nor Arrow: it takes texts with
 //! their file names and answers with a model or with [`Diagnostics`] that name file, line,
 //! field and mend. What it does not understand it refuses; nothing is dropped.
+//! [`diff`] tells what changed between two versions, and what that asks of the version number.
 
 mod contract;
 mod data_product;
 mod diagnostic;
+pub mod diff;
 mod names;
 mod node;
 mod product;

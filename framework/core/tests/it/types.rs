@@ -109,6 +109,17 @@ fn a_key_of_two_columns_is_a_record() {
 }
 
 #[test]
+fn words_do_not_stand_in_the_schema_of_keys() {
+    let descriptor = Sample::descriptor();
+    assert!(descriptor.value_schema.contains("The sample's number."));
+    assert!(
+        !descriptor.key_schema.contains("\"doc\""),
+        "{}",
+        descriptor.key_schema
+    );
+}
+
+#[test]
 fn arrow_avro_decodes_to_the_arrow_schema_of_the_contract() {
     let descriptor = Sample::descriptor();
     let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
