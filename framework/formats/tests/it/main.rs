@@ -1,0 +1,10 @@
+//! Samples and schemas of others become contracts, and contracts become theirs.
+//!
+//! `UPDATE_GOLDEN=1` writes the golden files anew.
+#![allow(clippy::unwrap_used)]
+
+mod export;
+mod parquet;
+mod render;
+mod samples;
+mod support;
