@@ -157,6 +157,12 @@ pub(crate) fn symbols(values: impl IntoIterator<Item = (String, Option<String>)>
     })
 }
 
+/// `text` as a description: trimmed, one line, `None` if nothing is left.
+pub(crate) fn description(text: Option<&str>) -> Option<String> {
+    let words: Vec<&str> = text?.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
 /// Collects the columns of one record, whose names become valid and distinct.
 #[derive(Default)]
 pub(crate) struct Columns {

@@ -1,6 +1,6 @@
 //! Contracts from and to the formats that others use.
 //!
-//! [`sample`] reads a sample of data into an [`Imported`] record:
+//! [`sample`] and [`import`] read a sample of data or a schema into an [`Imported`] record:
 //! columns of the mesh's logical types, with notes about everything that could not be carried
 //! over and guesses of personal data that are marked as guesses. [`render`] writes it as the
 //! two files of a product. [`export`] writes a contract in another format. [`advise`] says what
@@ -13,10 +13,12 @@
 mod advice;
 mod draft;
 pub mod export;
+pub mod import;
 mod names;
 pub mod personal;
 pub mod render;
 pub mod sample;
+mod source;
 mod yaml;
 
 pub use advice::advise;
@@ -24,3 +26,4 @@ pub use draft::{Choice, GUESS, Guess, Imported, Note, SOURCE_NAME};
 pub use export::{Format, export};
 pub use names::{record_name, snake_case};
 pub use render::{Rendered, Wishes, render};
+pub use source::{SourceFormat, SourceOptions, detect, read_registered, read_source};

@@ -4,22 +4,22 @@ use mesh_core::contract::{Contract, EnumSymbol, Field, Product, Retention, Servi
 use serde_json::Value as Json;
 
 /// One column as a page shows it.
-pub(super) struct Row<'a> {
+pub struct ColumnRow<'a> {
     /// The path: `place.street`, `steps[].kind`.
-    pub(super) path: String,
+    pub path: String,
     /// The type in words, without what is nested below.
-    pub(super) ty: String,
+    pub ty: String,
     /// `primary key`, `primary key 2`, `ordering key`, or nothing.
-    pub(super) key: String,
+    pub key: String,
     /// The column.
-    pub(super) field: &'a Field,
+    pub field: &'a Field,
     /// The symbols of an enumeration.
-    pub(super) symbols: &'a [EnumSymbol],
+    pub symbols: &'a [EnumSymbol],
 }
 
-impl Row<'_> {
+impl ColumnRow<'_> {
     /// The examples that may be shown to everybody who may read the contract.
-    pub(super) fn examples(&self) -> Vec<String> {
+    pub fn examples(&self) -> Vec<String> {
         let hidden = matches!(
             self.field.classification.as_deref(),
             Some("personal" | "confidential" | "restricted")
@@ -35,7 +35,8 @@ impl Row<'_> {
     }
 }
 
-pub(super) fn rows(contract: &Contract) -> Vec<Row<'_>> {
+/// The columns of `contract`, nested ones after their parents.
+pub fn column_rows(contract: &Contract) -> Vec<ColumnRow<'_>> {
     let mut found = Vec::new();
     collect(contract, &contract.schema.fields, "", 0, &mut found);
     found
@@ -46,7 +47,7 @@ fn collect<'a>(
     fields: &'a [Field],
     parent: &str,
     depth: usize,
-    found: &mut Vec<Row<'a>>,
+    found: &mut Vec<ColumnRow<'a>>,
 ) {
     for field in fields {
         let mut path = format!("{parent}{}", field.name);
@@ -61,7 +62,7 @@ fn collect<'a>(
             Type::Enum(_) => "enum".to_owned(),
             other => other.display(),
         };
-        found.push(Row {
+        found.push(ColumnRow {
             path: path.clone(),
             ty: format!(
                 "{}{inner}{}{}",
@@ -170,8 +171,16 @@ pub(super) fn promise(level: &ServiceLevel, contract: &Contract) -> String {
     }
 }
 
-/// The facts of the head of a page, in order.
-pub(super) fn facts(contract: &Contract, product: Option<&Product>) -> Vec<(&'static str, String)> {
+/// A fact about a product as a whole.
+pub struct Fact {
+    /// What it is.
+    pub name: &'static str,
+    /// The value in words.
+    pub value: String,
+}
+
+/// The facts about a product, in the order of a page's head.
+pub fn facts(contract: &Contract, product: Option<&Product>) -> Vec<Fact> {
     let schema = &contract.schema;
     let mut facts = vec![
         (
@@ -196,6 +205,9 @@ pub(super) fn facts(contract: &Contract, product: Option<&Product>) -> Vec<(&'st
     }
     facts.push(("Contract", contract.id.clone()));
     facts
+        .into_iter()
+        .map(|(name, value)| Fact { name, value })
+        .collect()
 }
 
 /// The words on purpose, use and limits, in order.

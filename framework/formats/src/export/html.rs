@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use mesh_core::contract::{Contract, Product};
 
-use super::columns::{facts, promise, rows, title, words};
+use super::columns::{Fact, column_rows, facts, promise, title, words};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -96,7 +96,7 @@ pub(super) fn write(contract: &Contract, product: Option<&Product>) -> String {
         let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(text));
     }
     out.push_str("</dl>\n</header>\n<main>\n<section aria-labelledby=\"facts\">\n<h2 id=\"facts\">Facts</h2>\n<dl class=\"facts\">\n");
-    for (name, value) in facts(contract, product) {
+    for Fact { name, value } in facts(contract, product) {
         let _ = writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
     }
     out.push_str("</dl>\n</section>\n");
@@ -108,7 +108,7 @@ pub(super) fn write(contract: &Contract, product: Option<&Product>) -> String {
 
 fn columns(out: &mut String, contract: &Contract) {
     out.push_str("<section aria-labelledby=\"columns\">\n<h2 id=\"columns\">Columns</h2>\n");
-    let rows = rows(contract);
+    let rows = column_rows(contract);
     let body: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {

@@ -8,7 +8,7 @@ use mesh_core::contract::{Contract, Field, TimeUnit, Type};
 use serde_json::{Map, Value as Json, json};
 
 /// The keyword that keeps a logical type which JSON Schema has no word for.
-const LOGICAL_TYPE: &str = "x-logicalType";
+pub(crate) const LOGICAL_TYPE: &str = "x-logicalType";
 
 pub(super) fn write(contract: &Contract) -> Json {
     let schema = &contract.schema;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use mesh_core::contract::{Contract, Product};
 
-use super::columns::{facts, promise, rows, title, words};
+use super::columns::{Fact, column_rows, facts, promise, title, words};
 
 /// `text` on one line, with everything that Markdown gives a meaning taken literally.
 fn escape(text: &str) -> String {
@@ -44,12 +44,12 @@ pub(super) fn write(contract: &Contract, product: Option<&Product>) -> String {
     }
     let about: Vec<Vec<String>> = facts(contract, product)
         .into_iter()
-        .map(|(name, value)| vec![name.to_owned(), escape(&value)])
+        .map(|Fact { name, value }| vec![name.to_owned(), escape(&value)])
         .collect();
     table(&mut out, &["", ""], &about);
 
     out.push_str("## Columns\n\n");
-    let columns: Vec<Vec<String>> = rows(contract)
+    let columns: Vec<Vec<String>> = column_rows(contract)
         .iter()
         .map(|row| {
             vec![
@@ -80,7 +80,10 @@ pub(super) fn write(contract: &Contract, product: Option<&Product>) -> String {
         ],
         &columns,
     );
-    for row in rows(contract).iter().filter(|row| !row.symbols.is_empty()) {
+    for row in column_rows(contract)
+        .iter()
+        .filter(|row| !row.symbols.is_empty())
+    {
         let _ = writeln!(out, "### Values of `{}`\n", row.path);
         let symbols: Vec<Vec<String>> = row
             .symbols

@@ -1,5 +1,6 @@
 //! A contract in the formats of others. Equal contracts give equal texts.
 
+mod columnar;
 mod columns;
 mod dbt;
 mod html;
@@ -16,6 +17,9 @@ use mesh_core::contract::{Contract, Product};
 use mesh_core::{Error, Result};
 use serde_json::Value as Json;
 
+pub use columns::{ColumnRow, Fact, column_rows, facts};
+pub(crate) use json_schema::LOGICAL_TYPE;
+pub(crate) use protobuf::UNSPECIFIED;
 pub use sql::Dialect;
 
 /// A format that a contract can be written in.
@@ -32,6 +36,10 @@ pub enum Format {
     Protobuf,
     /// `CREATE TABLE` of a dialect.
     Sql(Dialect),
+    /// The Arrow schema, a line for each column.
+    Arrow,
+    /// The message type of Parquet files.
+    ParquetSchema,
     /// A page in Markdown.
     Markdown,
     /// A page in HTML that stands by itself.
@@ -44,7 +52,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, under the name that [`Format::from_str`] takes.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("avro", Self::Avro),
         ("avro-key", Self::AvroKey),
         ("json-schema", Self::JsonSchema),
@@ -52,6 +60,8 @@ impl Format {
         ("sql", Self::Sql(Dialect::Postgres)),
         ("sql:ansi", Self::Sql(Dialect::Ansi)),
         ("sql:mysql", Self::Sql(Dialect::MySql)),
+        ("arrow", Self::Arrow),
+        ("parquet-schema", Self::ParquetSchema),
         ("markdown", Self::Markdown),
         ("html", Self::Html),
         ("dbt", Self::DbtModel),
@@ -97,6 +107,8 @@ pub fn export(contract: &Contract, product: Option<&Product>, format: Format) ->
         Format::JsonSchema => pretty(&json_schema::write(contract)),
         Format::Protobuf => protobuf::write(contract)?,
         Format::Sql(dialect) => sql::write(contract, dialect),
+        Format::Arrow => columnar::arrow(contract),
+        Format::ParquetSchema => columnar::parquet(contract),
         Format::Markdown => markdown::write(contract, product),
         Format::Html => html::write(contract, product),
         Format::DbtModel => dbt::model(contract)?,

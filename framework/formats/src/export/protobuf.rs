@@ -12,7 +12,7 @@ use mesh_core::contract::{Contract, Field, Type, upper_camel};
 use mesh_core::{Error, ErrorKind, Result};
 
 /// The ending of the zero value of an enumeration.
-const UNSPECIFIED: &str = "UNSPECIFIED";
+pub(crate) const UNSPECIFIED: &str = "UNSPECIFIED";
 
 pub(super) fn write(contract: &Contract) -> Result<String> {
     let schema = &contract.schema;

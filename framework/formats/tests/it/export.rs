@@ -16,6 +16,7 @@ fn ending(name: &str) -> &str {
         "markdown" => "md",
         "html" => "html",
         "dbt" => "yml",
+        "arrow" | "parquet-schema" => "txt",
         other => other,
     }
 }

@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod export;
+mod imports;
 mod parquet;
+mod protobuf;
 mod render;
+mod round_trips;
 mod samples;
 mod support;
