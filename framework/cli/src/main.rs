@@ -3,7 +3,8 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh replay` makes a product anew and switches over to it; `mesh users` and
+//! question, `mesh replay` makes a product anew and switches over to it, `mesh contract` checks
+//! contracts and carries them from and to other formats; `mesh users` and
 //! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 mod acls;
 mod broker_options;
+mod contract;
 mod demo;
 mod kafka;
 mod platform;
@@ -43,6 +45,8 @@ enum Command {
     Sql(sql::SqlArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
+    /// Contracts checked, shown, and carried from and to other formats
+    Contract(contract::ContractArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
     /// Let a domain or the platform do its work on a Kafka with access control
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Contract(args) => contract::run(args).await,
             Command::Users(args) => users::run(&args),
             Command::Acls(args) => acls::run(args).await,
         }

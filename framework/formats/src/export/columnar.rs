@@ -89,7 +89,10 @@ fn scalar_type(ty: &Type) -> (String, Option<String>) {
             };
             (physical, Some(format!("DECIMAL({precision},{scale})")))
         }
-        _ => ("binary".into(), Some("STRING".into())),
+        // Lists and records are groups; written out so that a new type is thought of here.
+        Type::String { .. } | Type::Uuid | Type::Enum(_) | Type::Array(_) | Type::Object(_) => {
+            ("binary".into(), Some("STRING".into()))
+        }
     }
 }
 

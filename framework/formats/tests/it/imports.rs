@@ -422,6 +422,19 @@ fn a_table_of_a_postgres_dump_becomes_columns() {
 }
 
 #[test]
+fn a_check_as_postgres_dumps_it_is_an_enumeration() {
+    let text = "CREATE TABLE t (id int PRIMARY KEY, status character varying(5) NOT NULL,
+        CONSTRAINT c CHECK (((status)::text = ANY ((ARRAY['NEW'::character varying, 'PAID'::character varying])::text[]))),
+        CONSTRAINT d CHECK ((id >= 1)));";
+    let imported = sql(text, SqlDialect::Postgres, &Choice::default()).unwrap();
+    assert_eq!(
+        columns(&imported.fields),
+        ["id int", "status enum(NEW, PAID)"]
+    );
+    assert!(imported.notes.is_empty(), "{:?}", imported.notes);
+}
+
+#[test]
 fn tables_of_mysql_and_of_the_standard_become_columns() {
     let mysql = "CREATE TABLE `trips` (
         `id` int unsigned NOT NULL AUTO_INCREMENT COMMENT 'The trip.',

@@ -36,6 +36,16 @@ pub(super) fn promises(condition: &Expr) -> Option<Vec<(String, Promise)>> {
             let words: Option<Vec<String>> = list.iter().map(word).collect();
             Some(vec![(column(expr)?, Promise::OneOf(words?))])
         }
+        // How Postgres prints `IN`.
+        Expr::AnyOp {
+            left,
+            compare_op: BinaryOperator::Eq,
+            right,
+            ..
+        } => {
+            let words: Option<Vec<String>> = items(right)?.iter().map(word).collect();
+            Some(vec![(column(left)?, Promise::OneOf(words?))])
+        }
         Expr::Between {
             expr,
             negated: false,
@@ -92,6 +102,16 @@ fn length_of(expr: &Expr) -> Option<String> {
     let argument = rest.strip_suffix(')')?;
     (known.contains(&name.to_ascii_lowercase().as_str()) && !argument.contains(['(', ',', ' ']))
         .then(|| bare(argument))
+}
+
+/// The elements of `ARRAY[…]`, however it is cast.
+fn items(expr: &Expr) -> Option<&[Expr]> {
+    match expr {
+        Expr::Array(array) => Some(&array.elem),
+        Expr::Cast { expr, .. } => items(expr),
+        Expr::Nested(inner) => items(inner),
+        _ => None,
+    }
 }
 
 fn word(expr: &Expr) -> Option<String> {
