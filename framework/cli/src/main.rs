@@ -49,7 +49,7 @@ enum Command {
     Run(run::RunArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
-    /// What a contract says, and what a change of it means
+    /// Contracts checked, shown, compared, and carried from and to other formats
     Contract(contract::ContractArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),

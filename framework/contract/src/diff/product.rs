@@ -23,6 +23,7 @@ pub(super) fn compare(old: &Product, new: &Product, out: &mut Vec<Change>) {
         output_ports,
         team,
         support,
+        sources,
         custom,
     } = new;
     for (path, before, after) in [
@@ -53,6 +54,17 @@ pub(super) fn compare(old: &Product, new: &Product, out: &mut Vec<Change>) {
     outputs(&old.output_ports, output_ports, out);
     contract::team(FILE, &old.team, team, out);
     contract::support(FILE, &old.support, support, out);
+    if old.sources != *sources {
+        out.push(
+            Change::of(
+                "customProperties.mesh.sources",
+                What::Changed,
+                Reads::BOTH,
+                "the rows come from elsewhere, their form stays",
+            )
+            .file(FILE),
+        );
+    }
     words::custom(FILE, "", &old.custom, custom, out);
 }
 
