@@ -531,6 +531,12 @@ fn sql_that_no_contract_holds_is_refused_with_its_place() {
         sql(&deep, SqlDialect::Postgres, &Choice::default()),
         &["nested too deep"],
     );
+    for brackets in ["[]", "[ 3 ] "] {
+        let lists = format!("int{}", brackets.repeat(100_000));
+        check_refused(with(&lists), &["shop.sql", "nested more than 16 deep"]);
+    }
+    let arrays = format!("{}int{}", "ARRAY<".repeat(50_000), ">".repeat(50_000));
+    check_refused(with(&arrays), &["shop.sql", "nested more than 16 deep"]);
 }
 
 #[test]

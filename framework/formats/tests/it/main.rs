@@ -3,8 +3,10 @@
 //! `UPDATE_GOLDEN=1` writes the golden files anew.
 #![allow(clippy::unwrap_used)]
 
+mod advice;
 mod export;
 mod imports;
+mod names;
 mod parquet;
 mod protobuf;
 mod render;

@@ -111,6 +111,12 @@ fn what_no_contract_holds_is_refused_by_the_fields_name() {
         &["other.proto", "one file"],
     );
     check_refused(read("syntax = \"proto3\";"), &["no message"]);
+    let deep = format!(
+        "syntax = \"proto3\"; {}{}",
+        "message A {".repeat(50_000),
+        "}".repeat(50_000)
+    );
+    check_refused(read(&deep), &["recursion limit", "line: 1"]);
     let two = "syntax = \"proto3\"; message A { int32 a = 1; } message B { int32 b = 1; }";
     check_refused(read(two), &["A, B", "--record"]);
     let chosen = Choice {

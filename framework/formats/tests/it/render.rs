@@ -1,6 +1,7 @@
 //! An imported record becomes the two files of a product.
 
 use mesh_core::contract::{Contract, DataProduct, ProductKind};
+use mesh_formats::import::read_avro;
 use mesh_formats::sample::{CsvOptions, Limits, read_csv};
 use mesh_formats::{Choice, Imported, Wishes};
 
@@ -141,4 +142,85 @@ fn what_cannot_be_known_is_asked_for() {
     );
     let error = mesh_formats::render(&orders, &Wishes::default()).unwrap_err();
     assert!(error.to_string().contains("--domain"), "{error}");
+}
+
+#[test]
+fn awkward_texts_survive_the_files() {
+    let texts = [
+        "yes",
+        "~",
+        "null",
+        "1.0",
+        "0x1f",
+        "1e3",
+        "- a",
+        "? b",
+        "a: b",
+        "a #b",
+        "#",
+        "{x}",
+        "[x]",
+        "*x",
+        "&x",
+        "!x",
+        "%x",
+        "@x",
+        "`x`",
+        "|",
+        ">",
+        "'",
+        "\"",
+        "\\",
+        "\\n",
+        "it's \"so\"",
+        "…",
+        "ä\u{1f600}",
+        "2024-01-01",
+        "=",
+        "<<",
+        ",",
+        "a,b",
+        "trailing:",
+        ": leading",
+        "\u{7}bell",
+        "--- x",
+        "... y",
+    ];
+    let fields: Vec<serde_json::Value> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| serde_json::json!({"name": format!("c{at}"), "type": "int", "doc": text}))
+        .collect();
+    let schema =
+        serde_json::json!({"type": "record", "name": "R", "doc": "a: b # c", "fields": fields});
+    let imported = read_avro("r.avsc", &schema.to_string(), &Choice::default()).unwrap();
+    let wishes = Wishes {
+        key: vec!["c0".into()],
+        owner: Some("'\"#:".into()),
+        ..Wishes::default()
+    };
+    let files = rendered(&imported, wishes).unwrap();
+    let contract = Contract::parse("c", &files.contract_file).unwrap();
+    for (field, text) in contract.schema.fields.iter().zip(texts) {
+        assert_eq!(field.description.as_deref(), Some(text));
+    }
+    assert_eq!(contract.schema.description.as_deref(), Some("a: b # c"));
+    // The names of a header too, where they are not valid here.
+    let names: Vec<String> = texts
+        .iter()
+        .filter(|text| !text.chars().any(char::is_control))
+        .map(|text| format!("\"{} x\"", text.replace('"', "\"\"")))
+        .collect();
+    let row = vec!["v"; names.len()].join(",");
+    let imported = csv("r.csv", &format!("{}\n{row}\n", names.join(",")));
+    let wishes = Wishes {
+        key: vec![imported.fields[0].name.clone()],
+        ..Wishes::default()
+    };
+    let files = rendered(&imported, wishes).unwrap();
+    let contract = Contract::parse("c", &files.contract_file).unwrap();
+    for (field, name) in contract.schema.fields.iter().zip(&names) {
+        let name = name[1..name.len() - 1].replace("\"\"", "\"");
+        assert_eq!(field.custom["sourceName"], name.as_str());
+    }
 }

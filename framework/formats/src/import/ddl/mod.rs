@@ -42,6 +42,7 @@ pub fn read_sql(
     choice: &Choice,
 ) -> Result<Imported> {
     check_size(file, source)?;
+    check_lists(file, source)?;
     let statements = Statements::read(file, source, dialect)?;
     let names: Vec<&str> = statements
         .tables
@@ -98,6 +99,49 @@ pub fn read_sql(
         table,
         statements.constraints.get(name).map_or(&[], Vec::as_slice),
     )
+}
+
+/// Refuses lists of lists without end: the parser bounds all nesting but this one.
+fn check_lists(file: &str, source: &str) -> Result<()> {
+    const DEEPEST: usize = 16;
+    let mut run = 0;
+    let brackets = source.chars().any(|c| {
+        run = match c {
+            '[' => run + 1,
+            ']' | '0'..='9' => run,
+            c if c.is_whitespace() => run,
+            _ => 0,
+        };
+        run > DEEPEST
+    });
+    let deep = brackets || {
+        let (mut depth, mut deepest) = (0usize, 0);
+        for part in source.split_inclusive(['<', '>', ';']) {
+            let opens = part.strip_suffix('<').is_some_and(|text| {
+                let word = text.trim_end().rsplit(|c: char| !c.is_ascii_alphanumeric());
+                word.into_iter()
+                    .next()
+                    .is_some_and(|word| word.eq_ignore_ascii_case("array"))
+            });
+            if opens {
+                depth += 1;
+            } else if part.ends_with('>') {
+                depth = depth.saturating_sub(1);
+            } else if part.ends_with(';') {
+                depth = 0;
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest > DEEPEST
+    };
+    if deep {
+        return Err(
+            Error::invalid(format!("a list is nested more than {DEEPEST} deep"))
+                .with("file", file)
+                .mend("flatten the lists"),
+        );
+    }
+    Ok(())
 }
 
 /// The comment in a table's own options.
