@@ -152,7 +152,8 @@ pub(crate) fn finish_deletions(folder: &Path, stored: &mut Stored) -> io::Result
     }
     for name in folder_names(folder)? {
         if name.ends_with(DELETED) {
-            fs::remove_dir_all(folder.join(name))?;
+            // What ran in this process before may still be removing them.
+            files::remove_folder(&folder.join(name))?;
         }
     }
     Ok(())
@@ -214,6 +215,38 @@ mod tests {
                 assert_eq!(found, id.simple().to_string());
                 assert!(names.insert(name), "each partition has a name of its own");
             }
+        }
+    }
+
+    /// Found by fuzzing: a start beside the end of a deletion.
+    #[test]
+    fn a_start_and_a_deletion_may_remove_the_same_folders() {
+        let root = tempfile::tempdir().unwrap();
+        let id = Uuid::from_u128(7);
+        let stored = || Stored {
+            version: 1,
+            cluster_id: String::new(),
+            topics: Vec::new(),
+            broker_settings: BrokerSettings::default(),
+        };
+        for _ in 0..20 {
+            let dirs: Vec<PathBuf> = (0..50)
+                .map(|index| deleted_dir(root.path(), "t", index, id))
+                .collect();
+            for dir in &dirs {
+                fs::create_dir(dir).unwrap();
+                for name in ["0.log", "0.index", "0.timeindex"] {
+                    fs::write(dir.join(name), "x").unwrap();
+                }
+            }
+            let deletion = std::thread::spawn(move || {
+                for dir in &dirs {
+                    files::remove_folder(dir).unwrap();
+                }
+            });
+            finish_deletions(root.path(), &mut stored()).unwrap();
+            deletion.join().unwrap();
+            assert_eq!(folder_names(root.path()).unwrap(), [""; 0]);
         }
     }
 

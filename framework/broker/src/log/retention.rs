@@ -6,7 +6,6 @@
 //! when the disk is too full for the file that holds the beginning: then the first segment
 //! that is left tells it.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -246,17 +245,11 @@ pub(super) fn remove_all(dir: &Path, bases: &[i64]) -> io::Result<()> {
     files::sync_dir(dir)
 }
 
-/// Removes a folder and is content when it was not there.
-pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::fs;
+
     use super::*;
 
     #[test]

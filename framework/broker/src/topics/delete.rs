@@ -1,6 +1,5 @@
 //! Deletions: folders first, then the list; taken back when the list cannot be written.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +34,8 @@ impl Topics {
         };
         tokio::task::spawn_blocking(move || {
             for folder in folders {
-                if let Err(error) = fs::remove_dir_all(&folder) {
+                // The next start in this process may be at it too.
+                if let Err(error) = files::remove_folder(&folder) {
                     tracing::warn!(dir = %folder.display(), %error, "cannot remove a deleted partition");
                 }
             }

@@ -34,7 +34,6 @@ use self::work::{Pace, corrupt};
 use super::batch::HEADER_LEN;
 use super::partition::Partition;
 use super::records::Records;
-use super::retention::remove_folder;
 use super::segment::{Scanned, Segment};
 use crate::files;
 use crate::sync::{lock, now_ms, read, try_lock, write};
@@ -293,7 +292,7 @@ impl Partition {
         let interval = self.settings().index_interval_bytes;
         let copy = self.in_folder(|dir| {
             let folder = dir.join(CLEANED);
-            remove_folder(&folder)?;
+            files::remove_folder(&folder)?;
             std::fs::create_dir(&folder)?;
             Segment::create(&folder, base)
         })?;

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::super::retention::remove_folder;
 use crate::files;
 
 const SWAP: &str = "swap";
@@ -42,7 +41,7 @@ impl Step {
             },
             Self::Remove(path) => files::remove_optional(path),
             Self::SyncFolder(path) => files::sync_dir(path),
-            Self::RemoveFolder(path) => remove_folder(path),
+            Self::RemoveFolder(path) => files::remove_folder(path),
         }
     }
 }
@@ -98,7 +97,7 @@ impl Swap {
 pub(super) fn discard(dir: &Path) -> io::Result<()> {
     match dir.join(SWAP).try_exists()? {
         true => Ok(()),
-        false => remove_folder(&dir.join(CLEANED)),
+        false => files::remove_folder(&dir.join(CLEANED)),
     }
 }
 
@@ -125,7 +124,7 @@ pub(crate) fn finish_swap(dir: &Path) -> io::Result<()> {
             );
             swap.complete(dir)
         }
-        Ok(None) => remove_folder(&dir.join(CLEANED)),
+        Ok(None) => files::remove_folder(&dir.join(CLEANED)),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged()),
         Err(error) => Err(error),
     }
