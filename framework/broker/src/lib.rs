@@ -107,6 +107,7 @@
 //! | `segment.bytes` from a megabyte on | taken from 1,024 on, where Kafka answers INVALID_CONFIG; a batch larger than that gets a segment for itself, where Kafka answers RECORD_LIST_TOO_LARGE |
 //! | Recompression to a topic's `compression.type` | batches are kept in the codec they come in |
 //! | The same group, resource or partition many times in a request that describes | answered once |
+//! | An offset by a time before records that DeleteRecords took | the first record left; Kafka finds none as long as a segment with such records only is not removed yet |
 //! | Incremental fetch sessions | every fetch is a full one |
 //!
 //! A call that is not advertised closes the connection, as in Kafka.

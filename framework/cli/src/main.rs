@@ -3,8 +3,9 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh replay` makes a product anew and switches over to it, `mesh contract` checks
-//! contracts and carries them from and to other formats; `mesh users` and
+//! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
+//! product anew and switches over to it, `mesh contract` reads, compares and translates
+//! contracts; `mesh users` and
 //! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ mod kafka;
 mod platform;
 mod ports;
 mod replay;
+mod run;
 mod sql;
 mod ui;
 mod users;
@@ -43,9 +45,11 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
     Sql(sql::SqlArgs),
+    /// Host a domain that is a folder of contracts, fed by the sources that they declare
+    Run(run::RunArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
-    /// Contracts checked, shown, and carried from and to other formats
+    /// Contracts checked, shown, compared, and carried from and to other formats
     Contract(contract::ContractArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
@@ -69,19 +73,22 @@ fn main() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.command {
+            Command::Run(args) => return run::run(args).await,
             Command::Up(args) => platform::up(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
-            Command::Contract(args) => contract::run(args).await,
+            // An answer of its own for CI beside "it failed".
+            Command::Contract(args) => return contract::run(args).await,
             Command::Users(args) => users::run(&args),
             Command::Acls(args) => acls::run(args).await,
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     // Long reads may still sit in blocking threads; nothing they do is worth waiting for.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE

@@ -27,6 +27,15 @@ pub(crate) fn dim(text: &str) -> String {
     }
 }
 
+/// `text` in one of the eight colours (ECMA-48: 1 red, 2 green, 3 yellow …) on a terminal.
+pub(crate) fn colour(text: &str, colour: u8) -> String {
+    if is_terminal() {
+        format!("\x1b[3{colour}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
 /// Prints one line; a reader that went away (`| head`) is no error.
 pub(crate) fn line(text: impl AsRef<str>) {
     let mut out = std::io::stdout().lock();

@@ -13,6 +13,7 @@ use crate::diagnostic::Diagnostics;
 use crate::names::check_name;
 use crate::node::{Map, Reader};
 use crate::schema::{custom_properties, refuse_unknown};
+use crate::source::{DeclaredSource, read_sources};
 
 /// A product: who owns it, what it reads and what it hands out.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,8 @@ pub struct Product {
     pub team: Team,
     /// Where to ask.
     pub support: Vec<Support>,
+    /// Where its rows come from, if no code makes them.
+    pub sources: Vec<DeclaredSource>,
     /// `customProperties` that the framework gives no meaning, by name.
     pub custom: BTreeMap<String, Json>,
 }
@@ -131,8 +134,10 @@ fn read(map: &Map<'_>) -> Option<Product> {
             (!read.name.is_empty()).then_some(read)
         })
         .collect();
-    let custom = custom_properties(map);
-    refuse_unknown(map, &custom, &[]);
+    let mut custom = custom_properties(map);
+    custom.remove("mesh.sources");
+    let sources = read_sources(map);
+    refuse_unknown(map, &custom, &["mesh.sources"]);
     map.finish();
 
     if let Some(name) = &name
@@ -165,6 +170,7 @@ fn read(map: &Map<'_>) -> Option<Product> {
         output_ports,
         team: team?,
         support,
+        sources,
         custom,
     })
 }

@@ -21,15 +21,7 @@ impl<const P: u8, const S: u8> Decimal<P, S> {
     /// # Errors
     /// If `unscaled` has more than `P` digits.
     pub fn from_unscaled(unscaled: i128) -> Result<Self> {
-        let digits = unscaled
-            .unsigned_abs()
-            .checked_ilog10()
-            .map_or(1, |d| d + 1);
-        if digits > u32::from(P) {
-            return Err(Error::invalid(format!(
-                "a number of {digits} digits does not fit decimal({P},{S})"
-            )));
-        }
+        fits(unscaled, P, S)?;
         Ok(Self(unscaled))
     }
 
@@ -69,27 +61,54 @@ impl<const P: u8, const S: u8> FromStr for Decimal<P, S> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || Error::invalid(format!("not a number of the form of decimal({P},{S})"));
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !plain(whole) || !plain(fraction) {
-            return Err(wrong());
-        }
-        let scale = usize::from(S);
-        let (kept, dropped) = fraction.split_at(fraction.len().min(scale));
-        if dropped.bytes().any(|b| b != b'0') {
-            return Err(Error::invalid(format!(
-                "more than {S} digits after the point do not fit decimal({P},{S})"
-            )));
-        }
-        let padded = format!("{whole}{kept:0<scale$}");
-        let unscaled: i128 = padded.parse().map_err(|_| wrong())?;
-        Self::from_unscaled(if negative { -unscaled } else { unscaled })
+        unscaled(text, P, S).map(Self)
     }
+}
+
+/// Reads a decimal of `precision` digits, `scale` of them after the point, as its value
+/// times 10^`scale`.
+///
+/// # Errors
+/// If the text is no such number, or would have to be rounded; the text is not told.
+pub fn unscaled(text: &str, precision: u8, scale: u8) -> Result<i128> {
+    let wrong = || {
+        Error::invalid(format!(
+            "not a number of the form of decimal({precision},{scale})"
+        ))
+    };
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !plain(whole) || !plain(fraction) {
+        return Err(wrong());
+    }
+    let width = usize::from(scale);
+    let (kept, dropped) = fraction.split_at(fraction.len().min(width));
+    if dropped.bytes().any(|b| b != b'0') {
+        return Err(Error::invalid(format!(
+            "more than {scale} digits after the point do not fit decimal({precision},{scale})"
+        )));
+    }
+    let padded = format!("{whole}{kept:0<width$}");
+    let unscaled: i128 = padded.parse().map_err(|_| wrong())?;
+    fits(unscaled, precision, scale)?;
+    Ok(if negative { -unscaled } else { unscaled })
+}
+
+fn fits(unscaled: i128, precision: u8, scale: u8) -> Result<()> {
+    let digits = unscaled
+        .unsigned_abs()
+        .checked_ilog10()
+        .map_or(1, |d| d + 1);
+    if digits > u32::from(precision) {
+        return Err(Error::invalid(format!(
+            "a number of {digits} digits does not fit decimal({precision},{scale})"
+        )));
+    }
+    Ok(())
 }
 
 impl<const P: u8, const S: u8> fmt::Display for Decimal<P, S> {

@@ -71,6 +71,18 @@ pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a decimal's unscaled value as `bytes`: the shortest two's complement.
+pub fn write_decimal(unscaled: i128, out: &mut Vec<u8>) {
+    let bytes = unscaled.to_be_bytes();
+    let sign = if unscaled < 0 { 0xff } else { 0 };
+    // Leading bytes that only repeat the sign are dropped.
+    let mut from = 0;
+    while from < 15 && bytes[from] == sign && (bytes[from + 1] ^ sign) & 0x80 == 0 {
+        from += 1;
+    }
+    write_bytes(&bytes[from..], out);
+}
+
 impl FieldValue for i32 {
     fn write(&self, out: &mut Vec<u8>) {
         write_long(i64::from(*self), out);
@@ -320,14 +332,7 @@ timestamp_field!(TimestampMicros, TimestampMicros, Micros);
 
 impl<const P: u8, const S: u8> FieldValue for Decimal<P, S> {
     fn write(&self, out: &mut Vec<u8>) {
-        let bytes = self.unscaled().to_be_bytes();
-        // The shortest two's complement: drop leading bytes that only repeat the sign.
-        let sign = if self.unscaled() < 0 { 0xff } else { 0 };
-        let mut from = 0;
-        while from < 15 && bytes[from] == sign && (bytes[from + 1] ^ sign) & 0x80 == 0 {
-            from += 1;
-        }
-        write_bytes(&bytes[from..], out);
+        write_decimal(self.unscaled(), out);
     }
 
     fn read(value: Option<&Value>, field: &str) -> Result<Self> {

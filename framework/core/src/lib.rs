@@ -11,6 +11,7 @@ pub mod field;
 pub mod ids;
 pub mod limits;
 pub mod record;
+pub mod row;
 pub mod time;
 pub mod trace;
 
@@ -19,6 +20,7 @@ pub use error::{Error, ErrorKind, Problem, Result};
 pub use ids::{EventId, Principal, Purpose};
 pub use mesh_contract as contract;
 pub use record::{Descriptor, Record, RecordKey};
+pub use row::EncodedRow;
 pub use time::{TimestampMicros, TimestampMillis};
 pub use trace::TraceContext;
 

@@ -10,12 +10,13 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use axum::http::Method;
 use mesh_core::{Descriptor, Error, Record, Result, TraceContext};
-use mesh_enforcement::{Access, Decision, Governed};
+use mesh_enforcement::{Access, Action, Decision, Governed};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::context::Context;
 use crate::effects::Effects;
+use crate::ingest::Ingest;
 use crate::state::describe;
 
 /// The routes of a domain's API. A path looks like `/v1/profiles/{client_id}`; a handler is
@@ -55,6 +56,19 @@ impl Api {
         R: Record,
     {
         self.route(Method::POST, path, handler)
+    }
+
+    /// Answers `POST path` by publishing the rows in its body to `product`: one JSON object,
+    /// several one after the other (as JSON lines), or an array of them. All of them are
+    /// taken or none; the answer, `{"accepted": n}`, is sent once they are committed. A
+    /// request that is sent again with the same `Idempotency-Key` publishes nothing twice.
+    pub fn ingest(mut self, path: &str, product: &'static Descriptor) -> Self {
+        self.routes.push(Route {
+            method: Method::POST,
+            path: path.to_owned(),
+            endpoint: Arc::new(Ingest { product }),
+        });
+        self
     }
 
     fn route<F, Fut, R>(mut self, method: Method, path: &str, handler: F) -> Self
@@ -107,6 +121,7 @@ pub struct Request {
     pub(crate) path: BTreeMap<String, String>,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) body: Bytes,
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: TraceContext,
     pub(crate) decision: Arc<Decision>,
 }
@@ -249,6 +264,10 @@ impl<R: Record> Reply<R> {
 #[async_trait]
 pub(crate) trait Endpoint: Send + Sync {
     fn descriptor(&self) -> &'static Descriptor;
+    /// What the caller must be allowed to do with the product.
+    fn action(&self) -> Action {
+        Action::Read
+    }
     async fn call(&self, request: Request, ctx: Context) -> Result<Answer>;
     /// Governs an answer that was kept for an earlier request.
     fn again(&self, request: &Request, answer: &str) -> Result<Json>;

@@ -49,6 +49,13 @@ impl Domain {
         self
     }
 
+    /// Hands out a product whose contract is read when the process starts; its records are
+    /// made by [`Effects::add_row`](crate::Effects::add_row).
+    pub fn declared(mut self, product: &'static Descriptor) -> Self {
+        self.products.push(product);
+        self
+    }
+
     /// Consumes the product `R`, own or another domain's, as the group `<domain>.<name>`.
     pub fn handler<R: Record, H: Handler<R>>(mut self, name: &str, handler: H) -> Self {
         let handler: Typed<R, H> = Typed::new(handler);

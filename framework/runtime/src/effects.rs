@@ -2,6 +2,8 @@
 
 use mesh_core::{Descriptor, Error, EventId, Record, RecordKey, Result};
 
+use serde_json::{Map, Value as Json};
+
 use crate::state::{StateValue, Stored, to_text};
 
 /// Changes of the domain's state and records to publish. The host commits them in one
@@ -122,6 +124,45 @@ impl Effects {
             key: bytes,
             value: None,
         });
+    }
+
+    /// Publishes a row of the product that `descriptor` tells, whose type is known only when
+    /// the process runs; see [`Descriptor::encode_row`].
+    ///
+    /// # Errors
+    /// If the row is not what the contract allows; nothing is added then.
+    pub fn add_row(
+        &mut self,
+        descriptor: &'static Descriptor,
+        event_id: Option<EventId>,
+        row: &Map<String, Json>,
+    ) -> Result<()> {
+        let encoded = descriptor.encode_row(row)?;
+        self.outputs.push(Output {
+            descriptor,
+            event_id,
+            key: encoded.key,
+            value: Some(encoded.value),
+        });
+        Ok(())
+    }
+
+    /// Publishes a tombstone under the key of `row`, as [`Effects::emit_delete`] does.
+    ///
+    /// # Errors
+    /// If a column of the key is missing or of another type; nothing is added then.
+    pub fn add_row_delete(
+        &mut self,
+        descriptor: &'static Descriptor,
+        row: &Map<String, Json>,
+    ) -> Result<()> {
+        self.outputs.push(Output {
+            descriptor,
+            event_id: None,
+            key: descriptor.encode_row_key(row)?,
+            value: None,
+        });
+        Ok(())
     }
 
     /// Adds all of `other` after what is here.

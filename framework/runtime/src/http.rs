@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on};
 use futures::FutureExt;
 use mesh_core::{Error, ErrorKind, Result, TraceContext};
-use mesh_enforcement::{Access, Action, Resource};
+use mesh_enforcement::{Access, Resource};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -188,7 +188,7 @@ impl Handled {
         let resource = Resource::of(&self.endpoint.descriptor().contract);
         let decision = host
             .decisions
-            .decide(&access, Action::Read, &resource)
+            .decide(&access, self.endpoint.action(), &resource)
             .await?;
         decision.require()?;
         let path = path_of(&mut parts).await?;
@@ -205,6 +205,7 @@ impl Handled {
             path,
             query,
             body,
+            idempotency_key: idempotency_key(&parts)?,
             trace: trace_of(&parts),
             decision: Arc::new(decision),
         })
@@ -236,6 +237,23 @@ impl Handled {
         });
         host.commit(all).await
     }
+}
+
+/// The key under which a repeated request is known (draft-ietf-httpapi-idempotency-key).
+fn idempotency_key(parts: &Parts) -> Result<Option<String>> {
+    let Some(value) = parts.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .filter(|text| (1..=200).contains(&text.len()))
+        .map(|text| Some(text.to_owned()))
+        .ok_or_else(|| {
+            Error::invalid("the idempotency key cannot be used")
+                .with("header", "Idempotency-Key")
+                .mend("send 1 to 200 ASCII characters, such as a UUID")
+        })
 }
 
 async fn path_of(parts: &mut Parts) -> Result<BTreeMap<String, String>> {

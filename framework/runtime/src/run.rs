@@ -1,6 +1,8 @@
 //! The `main` of a domain's process.
 
+use std::ffi::OsString;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mesh_core::{Error, Result};
@@ -15,10 +17,21 @@ use crate::running::Running;
 /// the domain and stops it in order. The code is 0 after a stop that was asked for, 2 if
 /// the configuration is wrong, 1 if the domain cannot start or go on.
 pub async fn run(domain: Domain) -> ExitCode {
-    let config = match Config::load(&domain.name, std::env::args_os(), |name| {
-        std::env::var_os(name)
-    }) {
-        Ok(Some(config)) => config,
+    run_with(domain, std::env::args_os(), None).await
+}
+
+/// [`run`] with the arguments of another program (its name first), and a source directory
+/// for where none is configured.
+pub async fn run_with(
+    domain: Domain,
+    arguments: impl IntoIterator<Item = OsString>,
+    source_dir: Option<PathBuf>,
+) -> ExitCode {
+    let config = match Config::load(&domain.name, arguments, |name| std::env::var_os(name)) {
+        Ok(Some(mut config)) => {
+            config.source_dir = config.source_dir.or(source_dir);
+            config
+        }
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
             complain(&domain.name, &error);

@@ -43,6 +43,8 @@ impl fmt::Display for Resource {
 pub enum Action {
     /// Read its rows.
     Read,
+    /// Put rows into it.
+    Produce,
     /// Make it anew, and put what was made into service.
     Operate,
 }
@@ -52,6 +54,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Produce => "produce",
             Self::Operate => "operate",
         }
     }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod contract_diff;
 mod demo;
 mod errors;
 mod harness;

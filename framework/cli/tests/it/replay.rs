@@ -51,16 +51,16 @@ impl Handler<Order> for PayAnew {
 }
 
 /// A platform that is stopped when it is dropped.
-struct Platform {
+pub(crate) struct Platform {
     child: Child,
     _folder: tempfile::TempDir,
     bootstrap: String,
     registry: String,
-    http: String,
+    pub(crate) http: String,
 }
 
 impl Platform {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = mesh()
             .args(["up", "--kafka-port=0", "--registry-port=0", "--http-port=0"])

@@ -3,5 +3,6 @@
 
 mod compile;
 mod diagnostics;
+mod rows;
 mod standards;
 mod types;

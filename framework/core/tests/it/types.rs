@@ -16,7 +16,7 @@ fn read(schema: &Schema, bytes: &[u8]) -> Value {
     reader.read_value(&mut &*bytes).unwrap()
 }
 
-fn full() -> Sample {
+pub(crate) fn full() -> Sample {
     Sample {
         sample_id: -0x1234_5678_9abc + 0x1234_5678_9abd,
         series: "ä/1".into(),
@@ -47,7 +47,7 @@ fn full() -> Sample {
     }
 }
 
-fn sparse() -> Sample {
+pub(crate) fn sparse() -> Sample {
     Sample {
         ratio: None,
         seen_at: None,
@@ -106,6 +106,17 @@ fn a_key_of_two_columns_is_a_record() {
     key.encode(&mut bytes);
     let value = read(&schema, &bytes);
     assert_eq!(SampleKey::decode(&value).unwrap(), key);
+}
+
+#[test]
+fn words_do_not_stand_in_the_schema_of_keys() {
+    let descriptor = Sample::descriptor();
+    assert!(descriptor.value_schema.contains("The sample's number."));
+    assert!(
+        !descriptor.key_schema.contains("\"doc\""),
+        "{}",
+        descriptor.key_schema
+    );
 }
 
 #[test]

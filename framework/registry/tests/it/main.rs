@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compatibility;
+mod contract_diff;
 mod deletion;
 mod durability;
 mod harness;

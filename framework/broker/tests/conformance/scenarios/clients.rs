@@ -2,7 +2,7 @@
 //!
 //! `MESH_CLIENT_PYTHON` names a Python that has `tests/clients/requirements.txt`; without
 //! it that lane is skipped, which is a failure where `CI` is set. The tools take a minute
-//! and need Java, so they run where `MESH_KAFKA_TOOLS=1` asks for them (`.ci/kafka`). With
+//! and need Java, so they run where `MESH_KAFKA_TOOLS=1` asks for them (`.ci/run`, `.ci/kafka`). With
 //! `MESH_KAFKA_CLUSTER`, the folder of `deploy/kafka/cluster`, they read its files too.
 
 use std::path::PathBuf;

@@ -1,0 +1,229 @@
+//! Where the rows of a product without code come from: the custom property `mesh.sources`
+//! of `product.odps.yaml`.
+
+use std::collections::BTreeMap;
+
+use crate::names::check_name;
+use crate::node::{Map, Value};
+
+/// A source that a product declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredSource {
+    /// Its name, unique in the product; its position is kept under it.
+    pub name: String,
+    /// What it is.
+    pub kind: SourceKind,
+}
+
+/// What a declared source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A file in the source directory.
+    File(FileSource),
+    /// Rows that are sent to the domain's HTTP API.
+    Http {
+        /// The path, `/v1/<product>` if none is declared.
+        path: Option<String>,
+    },
+}
+
+/// A file of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// Its path, relative to the source directory and inside it.
+    pub path: String,
+    /// How its rows are written.
+    pub format: FileFormat,
+    /// Whether more rows will be added to its end.
+    pub follow: bool,
+    /// Names in the file by which columns of the contract are known there.
+    pub columns: BTreeMap<String, String>,
+    /// Names in the file that are left out.
+    pub ignore: Vec<String>,
+}
+
+/// How the rows of a file are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// Delimited text with a header (RFC 4180).
+    Csv {
+        /// The character between two cells, `,` by default.
+        delimiter: u8,
+    },
+    /// A JSON object on each line.
+    JsonLines,
+}
+
+const PROPERTY: &str = "mesh.sources";
+
+/// The sources of a product, and nothing if it has none.
+pub(crate) fn read_sources(map: &Map<'_>) -> Vec<DeclaredSource> {
+    let mut sources: Vec<DeclaredSource> = Vec::new();
+    for property in map.maps("customProperties") {
+        let named = property.node("property").map(|node| &node.value);
+        if !matches!(named, Some(Value::Str(name)) if name == PROPERTY) {
+            continue;
+        }
+        for item in property.maps("value") {
+            let Some(source) = read_source(&item) else {
+                continue;
+            };
+            if sources.iter().any(|known| known.name == source.name) {
+                item.refuse(
+                    "name",
+                    format!("`{}` stands here twice", source.name),
+                    "give each source a name of its own",
+                );
+            }
+            sources.push(source);
+        }
+        if sources.is_empty() {
+            property.refuse(
+                "value",
+                "no source",
+                "list at least one, or remove the property",
+            );
+        }
+    }
+    sources
+}
+
+fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
+    let ty = map.one_of("type", &["file", "http"]);
+    let name = match map.node("name") {
+        Some(_) => map.required_string("name"),
+        None => ty.clone(),
+    };
+    if let Some(name) = &name
+        && let Err((message, mend)) = check_name(name)
+    {
+        map.refuse("name", message, mend);
+    }
+    let kind = match ty.as_deref() {
+        Some("file") => read_file(map).map(SourceKind::File),
+        Some(_) => Some(read_http(map)),
+        // Which of its keys are right follows from the type.
+        None => return None,
+    };
+    map.finish();
+    Some(DeclaredSource {
+        name: name?,
+        kind: kind?,
+    })
+}
+
+fn read_http(map: &Map<'_>) -> SourceKind {
+    let path = map.string("path");
+    if let Some(path) = &path {
+        let version = path.strip_prefix("/v").and_then(|rest| rest.chars().next());
+        let plain = path
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "/_-.".contains(c));
+        if !version.is_some_and(|c| c.is_ascii_digit()) || path.ends_with('/') || !plain {
+            map.refuse(
+                "path",
+                "is no path of an API",
+                "write it like `/v1/shipments`",
+            );
+        }
+    }
+    SourceKind::Http { path }
+}
+
+fn read_file(map: &Map<'_>) -> Option<FileSource> {
+    let path = map.required_string("path");
+    let format = read_format(map, path.as_deref());
+    let columns = read_columns(map);
+    let ignore = map.strings("ignore");
+    let follow = map.boolean("follow").unwrap_or(false);
+    let path = path?;
+    let inside = !path.starts_with('/')
+        && !path.contains('\\')
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..");
+    if !inside {
+        map.refuse(
+            "path",
+            "leads out of the source directory",
+            "write a path below the source directory, such as `in/shipments.csv`",
+        );
+    }
+    Some(FileSource {
+        path,
+        format: format?,
+        follow,
+        columns,
+        ignore,
+    })
+}
+
+fn read_format(map: &Map<'_>, path: Option<&str>) -> Option<FileFormat> {
+    let named = match map.node("format") {
+        Some(_) => map.one_of("format", &["csv", "jsonl"])?,
+        None => match path?.rsplit_once('.').map(|(_, ending)| ending) {
+            Some("csv" | "tsv" | "txt") => "csv".to_owned(),
+            Some("jsonl" | "ndjson") => "jsonl".to_owned(),
+            _ => {
+                map.refuse(
+                    "path",
+                    "does not tell how its rows are written",
+                    "add `format: csv` or `format: jsonl`",
+                );
+                return None;
+            }
+        },
+    };
+    if named == "jsonl" {
+        if map.node("delimiter").is_some() {
+            map.refuse("delimiter", "has no meaning for JSON lines", "remove it");
+        }
+        return Some(FileFormat::JsonLines);
+    }
+    let tabs = path.is_some_and(|path| path.ends_with(".tsv"));
+    let delimiter = match map.string("delimiter") {
+        None if tabs => b'\t',
+        None => b',',
+        Some(text) => match text.as_bytes() {
+            [one @ (b',' | b';' | b'|' | b'\t' | b':')] => *one,
+            _ => {
+                map.refuse(
+                    "delimiter",
+                    "is not understood here",
+                    "write one of `,`, `;`, `|`, `:` or `\"\\t\"`",
+                );
+                return None;
+            }
+        },
+    };
+    Some(FileFormat::Csv { delimiter })
+}
+
+fn read_columns(map: &Map<'_>) -> BTreeMap<String, String> {
+    let Some(node) = map.node("columns") else {
+        return BTreeMap::new();
+    };
+    let Value::Map(entries) = &node.value else {
+        map.refuse(
+            "columns",
+            "is no mapping",
+            "write `name in the file: column` lines",
+        );
+        return BTreeMap::new();
+    };
+    let mut columns = BTreeMap::new();
+    for (name, at, node) in entries {
+        match &node.value {
+            Value::Str(column) => {
+                columns.insert(name.clone(), column.clone());
+            }
+            _ => map.reader.refuse(
+                *at,
+                &map.path_of("columns"),
+                format!("`{name}` is not mapped to a column's name"),
+                "write `name in the file: column`",
+            ),
+        }
+    }
+    columns
+}
