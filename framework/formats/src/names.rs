@@ -64,6 +64,11 @@ pub fn record_name(name: &str) -> String {
         made = head.to_owned();
     }
     let made = valid(&made, "record");
+    // Words that are the same for one and for many.
+    let last = made.rsplit('_').next().unwrap_or(&made);
+    if ["series", "species", "news"].contains(&last) {
+        return made;
+    }
     for (plural, singular) in [("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh")] {
         if let Some(stem) = made.strip_suffix(plural)
             && stem.len() > 1

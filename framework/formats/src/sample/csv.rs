@@ -152,16 +152,15 @@ impl Layout {
     }
 }
 
-/// Names are there, differ, and are neither numbers nor dates nor times.
+/// Names are there, and none is a number, a date, a time or the like.
 fn is_header(row: &ByteRecord) -> bool {
-    let mut seen = std::collections::BTreeSet::new();
     let named = row.iter().all(|cell| {
         let Ok(cell) = std::str::from_utf8(cell) else {
             return false;
         };
         let mut profile = Profile::default();
         profile.add(cell.trim());
-        profile.is_plain_text() && seen.insert(cell.trim())
+        profile.is_plain_text()
     });
     named && row.iter().any(|cell| !cell.trim_ascii().is_empty())
 }

@@ -37,6 +37,8 @@ pub(crate) struct Profile {
     fine: u64,
     /// Dates in another order than year, month, day.
     other_date: u64,
+    /// Numbers with a comma before their fraction, or between thousands.
+    comma_number: u64,
     /// Numbers with zeros before them, which are codes.
     zero_led: u64,
     fits_32: bool,
@@ -63,6 +65,7 @@ impl Default for Profile {
             zoneless: 0,
             fine: 0,
             other_date: 0,
+            comma_number: 0,
             zero_led: 0,
             fits_32: true,
             scale: None,
@@ -165,6 +168,17 @@ fn is_other_date(value: &str) -> bool {
             && (1..=2).contains(&a.len()) && (1..=2).contains(&b.len()) && year.len() == 4)
 }
 
+/// `12,50`, `1.234,50`, `1,234.50`.
+fn is_comma_number(value: &str) -> bool {
+    let unsigned = value.strip_prefix('-').unwrap_or(value);
+    unsigned.contains(',')
+        && unsigned.starts_with(|c: char| c.is_ascii_digit())
+        && unsigned.ends_with(|c: char| c.is_ascii_digit())
+        && unsigned
+            .chars()
+            .all(|c| c.is_ascii_digit() || c == ',' || c == '.')
+}
+
 /// The type of a column, and what there is to say about it.
 pub(crate) struct Inferred {
     pub(crate) ty: Type,
@@ -196,6 +210,8 @@ impl Profile {
             self.fine += u64::from(digits > 3);
         } else if is_other_date(value) {
             self.other_date += 1;
+        } else if is_comma_number(value) {
+            self.comma_number += 1;
         }
     }
 
@@ -255,7 +271,7 @@ impl Profile {
     /// Whether the values are neither numbers nor times nor any other special text.
     pub(crate) fn is_plain_text(&self) -> bool {
         self.uuid + self.boolean + self.integer + self.float + self.date + self.timestamp == 0
-            && self.other_date == 0
+            && self.other_date + self.comma_number == 0
             && self.pattern().is_none()
     }
 
@@ -356,6 +372,13 @@ impl Profile {
         if self.other_date > 0 && self.other_date == self.values {
             notes.push(
                 "the dates are not written as year-month-day: taken as text; write 2024-12-31 to have dates"
+                    .into(),
+            );
+            return text();
+        }
+        if self.comma_number > 0 && self.comma_number + self.integer == self.values {
+            notes.push(
+                "the numbers are written with commas: taken as text; write 1234.50 to have numbers"
                     .into(),
             );
             return text();

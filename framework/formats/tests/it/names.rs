@@ -28,7 +28,7 @@ fn names_become_those_of_the_mesh() {
         ("status", "status"),
         ("address", "address"),
         ("analysis", "analysis"),
-        ("series_v2", "sery"),
+        ("time_series_v2", "time_series"),
         ("orders_v2", "order"),
         ("2024", "c_2024"),
         ("…", "record"),

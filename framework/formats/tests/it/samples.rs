@@ -107,7 +107,7 @@ fn the_delimiter_the_header_and_awkward_files_are_told() {
     let check = |text: &str, expected: &[&str]| {
         assert_eq!(columns(&csv(text).unwrap().fields), expected, "{text:?}");
     };
-    check("a;b\n1;2,5\n3;4,5\n", &["a int", "b string"]);
+    check("a;b\n1;2.5\n3;4.5\n", &["a int", "b decimal(12,1)"]);
     check("a\tb\n1\tx\n", &["a int", "b string"]);
     check("a|b\n1|x\n", &["a int", "b string"]);
     check("a,b\r\n1,\"x,\r\ny\"\r\n", &["a int", "b string"]);
@@ -139,6 +139,15 @@ fn the_delimiter_the_header_and_awkward_files_are_told() {
     has_note(&imported, "order_id", "`Order ID` in the source");
     assert_eq!(imported.fields[0].custom["sourceName"], "Order ID");
     has_note(&csv("a;b\n1;2\n").unwrap(), "", "`;`");
+    let commas = csv("id;price\n1;12,50\n2;7\n").unwrap();
+    assert_eq!(columns(&commas.fields), ["id long", "price string"]);
+    has_note(&commas, "price", "written with commas");
+    has_note(
+        &csv("id,on\n1,31/12/2024\n").unwrap(),
+        "on",
+        "year-month-day",
+    );
+    check("a,a\n1,2\n", &["a int", "a_2 int"]);
     has_note(&csv("id,t\n1,2024-01-01 00:00:00\n").unwrap(), "t", "UTC");
 }
 
