@@ -1,21 +1,25 @@
-//! The catalog's REST API, as far as a domain needs it.
+//! The catalog's REST API, as far as domains and what makes products ready for them need it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_core::{Descriptor, Error, ErrorKind, Problem, Result};
-use mesh_stream::Registered;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::registry::Registered;
 
-/// Registers a domain and finds others.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Products asked for at a time.
+const PAGE: &str = "200";
+
+/// The client of the catalog: registers domains and products, and finds them.
 #[derive(Debug, Clone)]
-pub(crate) struct CatalogClient {
+pub struct CatalogClient {
     http: reqwest::Client,
     base: Url,
 }
@@ -25,13 +29,87 @@ struct Found {
     api_url: Option<Url>,
 }
 
+/// A version of a product as it is registered.
+#[derive(Debug, Clone, Copy)]
+pub struct VersionTexts<'a> {
+    /// The owning domain.
+    pub domain: &'a str,
+    /// The product.
+    pub product: &'a str,
+    /// The semantic version.
+    pub version: &'a str,
+    /// The topic.
+    pub topic: &'a str,
+    /// The product file's text.
+    pub product_text: &'a str,
+    /// The contract file's text.
+    pub contract_text: &'a str,
+    /// The schema of keys.
+    pub key_schema: &'a str,
+    /// The schema of values.
+    pub value_schema: &'a str,
+    /// The ids of the schemas.
+    pub registered: Registered,
+}
+
+/// A version of a product as the catalog has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CatalogVersion {
+    /// The semantic version.
+    pub version: String,
+    /// Where it stands in its life, such as `active`.
+    pub status: String,
+    /// The topic.
+    pub topic: String,
+    /// The contract file's text.
+    pub contract_text: String,
+    /// The product file's text.
+    pub product_text: String,
+    /// The id of the schema of keys; 0 where they are written without one.
+    pub key_schema_id: u32,
+    /// The id of the schema of values.
+    pub value_schema_id: u32,
+    /// The schema of keys.
+    pub key_schema: String,
+    /// The schema of values.
+    pub value_schema: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Versions {
+    versions: Vec<VersionName>,
+}
+
+#[derive(Debug, Deserialize)]
+struct VersionName {
+    version: String,
+    status: String,
+    topic: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    items: Vec<Listed>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Listed {
+    domain: String,
+    product: String,
+}
+
 #[derive(Debug, Deserialize)]
 struct Standing {
     status: String,
 }
 
 impl CatalogClient {
-    pub(crate) fn new(base: &Url) -> Result<Self> {
+    /// A client of the catalog at `base`; nothing is asked yet.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub fn new(base: &Url) -> Result<Self> {
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             // The services of a mesh reach each other directly.
@@ -81,7 +159,10 @@ impl CatalogClient {
     }
 
     /// Says where the API of `domain` is.
-    pub(crate) async fn register_domain(&self, domain: &str, api_url: &Url) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer, else its refusal.
+    pub async fn register_domain(&self, domain: &str, api_url: &Url) -> Result<()> {
         let url = self.url(&["domains", domain])?;
         self.send(self.http.put(url).json(&json!({ "api_url": api_url })))
             .await?;
@@ -89,43 +170,155 @@ impl CatalogClient {
     }
 
     /// Registers a version of a product; the same again changes nothing.
-    pub(crate) async fn register_product(
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if the version is registered with another contract,
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn register_product(
         &self,
         descriptor: &Descriptor,
         registered: &Registered,
     ) -> Result<()> {
         let contract = &descriptor.contract;
-        let version = contract.version.to_string();
-        let product = descriptor.product_text.ok_or_else(|| {
+        let product = descriptor.product_text.as_deref().ok_or_else(|| {
             Error::invalid("a product has no `product.odps.yaml` beside its contract")
                 .with("topic", descriptor.topic.as_str())
                 .mend("write it: it names the product's owner")
         })?;
-        let url = self.url(&[
+        self.register_version(&VersionTexts {
+            domain: &contract.domain,
+            product: &contract.product,
+            version: &contract.version.to_string(),
+            topic: descriptor.topic.as_str(),
+            product_text: product,
+            contract_text: &descriptor.contract_text,
+            key_schema: &descriptor.key_schema,
+            value_schema: &descriptor.value_schema,
+            registered: *registered,
+        })
+        .await
+    }
+
+    /// As [`CatalogClient::register_product`], from texts alone.
+    ///
+    /// # Errors
+    /// As [`CatalogClient::register_product`].
+    pub async fn register_version(&self, texts: &VersionTexts<'_>) -> Result<()> {
+        let path = [
             "products",
-            &contract.domain,
-            &contract.product,
+            texts.domain,
+            texts.product,
             "versions",
-            &version,
-        ])?;
+            texts.version,
+        ];
+        let url = self.url(&path)?;
         let body = json!({
-            "product": product,
-            "contract": descriptor.contract_text,
-            "topic": descriptor.topic.as_str(),
-            "key_schema_id": registered.key_id,
-            "value_schema_id": registered.value_id,
-            "key_schema": descriptor.key_schema,
-            "value_schema": descriptor.value_schema,
+            "product": texts.product_text,
+            "contract": texts.contract_text,
+            "topic": texts.topic,
+            "key_schema_id": texts.registered.key_id,
+            "value_schema_id": texts.registered.value_id,
+            "key_schema": texts.key_schema,
+            "value_schema": texts.value_schema,
         });
         self.send(self.http.put(url).json(&body))
             .await
-            .map_err(|error| error.with("topic", descriptor.topic.as_str()))?;
+            .map_err(|error| error.with("topic", texts.topic))?;
         Ok(())
+    }
+
+    /// The versions of a product and where each stands in its life, the highest first; none if
+    /// it is not registered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn versions(&self, domain: &str, product: &str) -> Result<Vec<(String, String)>> {
+        let url = self.url(&["products", domain, product])?;
+        let found: Option<Versions> = self.found(url, domain, product).await?;
+        let versions = found.map(|found| found.versions).unwrap_or_default();
+        Ok(versions
+            .into_iter()
+            .map(|version| (version.version, version.status))
+            .collect())
+    }
+
+    /// The topics of all versions of all products.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn topics(&self) -> Result<BTreeSet<String>> {
+        let mut topics = BTreeSet::new();
+        let mut cursor = None;
+        loop {
+            let mut url = self.url(&["products"])?;
+            url.query_pairs_mut().append_pair("limit", PAGE);
+            if let Some(cursor) = &cursor {
+                url.query_pairs_mut().append_pair("cursor", cursor);
+            }
+            let page: Option<Page> = self.found(url, "*", "*").await?;
+            let Some(page) = page else {
+                return Ok(topics);
+            };
+            for Listed { domain, product } in &page.items {
+                let url = self.url(&["products", domain, product])?;
+                let found: Option<Versions> = self.found(url, domain, product).await?;
+                let versions = found.map(|found| found.versions).unwrap_or_default();
+                topics.extend(versions.into_iter().map(|version| version.topic));
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(topics);
+            }
+        }
+    }
+
+    /// A version of a product; `None` if it is not registered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn version(
+        &self,
+        domain: &str,
+        product: &str,
+        version: &str,
+    ) -> Result<Option<CatalogVersion>> {
+        let url = self.url(&["products", domain, product, "versions", version])?;
+        self.found(url, domain, product).await
+    }
+
+    /// Takes a version of a product out of the catalog.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it is not registered,
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn remove_version(&self, domain: &str, product: &str, version: &str) -> Result<()> {
+        let url = self.url(&["products", domain, product, "versions", version])?;
+        self.send(self.http.delete(url)).await.map(drop)
+    }
+
+    async fn found<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        domain: &str,
+        product: &str,
+    ) -> Result<Option<T>> {
+        let response = match self.send(self.http.get(url)).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        response.json().await.map(Some).map_err(|error| {
+            Error::unavailable("the catalog's answer about a product cannot be read")
+                .with("product", format!("{domain}.{product}"))
+                .because(error.without_url())
+        })
     }
 
     /// Where the version that stands for a major stands in its life, such as `active`; `None`
     /// if there is none.
-    pub(crate) async fn major_status(
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn major_status(
         &self,
         domain: &str,
         product: &str,
@@ -133,20 +326,15 @@ impl CatalogClient {
     ) -> Result<Option<String>> {
         let major = format!("v{major}");
         let url = self.url(&["products", domain, product, "versions", &major])?;
-        let response = match self.send(self.http.get(url)).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other?,
-        };
-        let found: Standing = response.json().await.map_err(|error| {
-            Error::unavailable("the catalog's answer about a product cannot be read")
-                .with("product", format!("{domain}.{product}"))
-                .because(error.without_url())
-        })?;
-        Ok(Some(found.status))
+        let found: Option<Standing> = self.found(url, domain, product).await?;
+        Ok(found.map(|found| found.status))
     }
 
     /// Puts the named majors into service; the same again changes nothing.
-    pub(crate) async fn switch(
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer, else its refusal.
+    pub async fn switch(
         &self,
         domain: &str,
         products: &BTreeMap<&str, u64>,
@@ -159,7 +347,10 @@ impl CatalogClient {
     }
 
     /// Where the API of `domain` is.
-    pub(crate) async fn api_url(&self, domain: &str) -> Result<Url> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the domain has not said it yet.
+    pub async fn api_url(&self, domain: &str) -> Result<Url> {
         let absent = || {
             // It registers itself when it starts, so this passes.
             Error::unavailable("another domain has not registered its API yet")
@@ -180,7 +371,10 @@ impl CatalogClient {
     }
 
     /// Whether the catalog answers.
-    pub(crate) async fn reachable(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it does not.
+    pub async fn reachable(&self) -> Result<()> {
         let url = self.url(&[])?;
         match self.send(self.http.get(url)).await {
             // Any answer of its own shows that it is there.
