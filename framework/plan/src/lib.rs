@@ -8,6 +8,7 @@
 //! | [`Ledger`] | what earlier runs have made, and the record of every step |
 //! | [`plan()`] | pure: wish, state and ledger in, a [`Plan`] out; the same every time |
 //! | [`Applier`] | does a plan step by step, each recorded before and after |
+//! | [`adopt()`] | writes the wish for what stands there already |
 //!
 //! Nothing is kept beside the platform: what an apply owns stands in the compacted topic
 //! `platform.plan_state.v1`, what it did in `platform.plan_log.v1`, both products with
@@ -18,6 +19,7 @@
 //! apply that was killed is resumed by applying again.
 
 mod action;
+mod adopt;
 mod apply;
 mod execute;
 mod failpoint;
@@ -31,6 +33,7 @@ mod text;
 mod wish;
 
 pub use action::{Action, Change, Entry, Resource, SettingChange};
+pub use adopt::{Adopted, Adopting, Adoption, Skipped, adopt};
 pub use apply::{Applied, Applier};
 pub use failpoint::failpoints;
 pub use ledger::{Ledger, LogLine, Owned, log_lines};

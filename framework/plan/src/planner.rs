@@ -130,8 +130,8 @@ impl Planner<'_> {
             let mut why = Vec::new();
             if found.partitions > spec.partitions {
                 why.push(format!(
-                    "{} partitions are wished and it has {}, and Kafka takes none away",
-                    spec.partitions, found.partitions
+                    "it has {} partitions and the contract wishes {}, and Kafka takes none away",
+                    found.partitions, spec.partitions
                 ));
             }
             if kind && records {
@@ -265,7 +265,9 @@ impl Planner<'_> {
             };
             let reason = match found.versions.len() {
                 0 => "the subject has no schema yet".to_owned(),
-                count => format!("the contract's columns are none of its {count} versions"),
+                count => {
+                    format!("no version of the subject has the contract's columns ({count} so far)")
+                }
             };
             let action = Action::RegisterSchema {
                 versions: found.versions.len(),

@@ -9,7 +9,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             let products = counted(self.products, "product");
-            return writeln!(f, "No changes: the platform is what the {products} wish.");
+            return writeln!(f, "No changes: the platform is as wished ({products}).");
         }
         let mut before = None;
         for step in self.by_product() {

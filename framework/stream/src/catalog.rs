@@ -248,7 +248,7 @@ impl CatalogClient {
     /// [`ErrorKind::Unavailable`] if the catalog does not answer.
     pub async fn topics(&self) -> Result<BTreeSet<String>> {
         let mut topics = BTreeSet::new();
-        let mut cursor = None;
+        let mut cursor: Option<String> = None;
         loop {
             let mut url = self.url(&["products"])?;
             url.query_pairs_mut().append_pair("limit", PAGE);

@@ -2,6 +2,7 @@
 //! embedded broker, registry and catalog, or the cluster that `MESH_KAFKA_BOOTSTRAP` names.
 #![allow(clippy::unwrap_used)]
 
+mod adopt;
 mod apply;
 mod folder;
 mod golden;
