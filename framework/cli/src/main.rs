@@ -3,8 +3,9 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh replay` makes a product anew and switches over to it; `mesh users` and
-//! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
+//! question, `mesh replay` makes a product anew and switches over to it; `mesh plan`, `mesh
+//! apply` and `mesh adopt` bring a folder of products and the platform together; `mesh users`
+//! and `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ mod acls;
 mod broker_options;
 mod demo;
 mod kafka;
+mod plan;
 mod platform;
 mod ports;
 mod replay;
@@ -43,6 +45,12 @@ enum Command {
     Sql(sql::SqlArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
     Replay(replay::ReplayArgs),
+    /// Show the steps from what stands on the platform to what a folder of products wishes
+    Plan(plan::PlanArgs),
+    /// Do the steps of a plan
+    Apply(plan::ApplyArgs),
+    /// Write product folders for topics and subjects that are there already
+    Adopt(plan::AdoptArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
     /// Let a domain or the platform do its work on a Kafka with access control
@@ -64,19 +72,23 @@ fn main() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        match cli.command {
+        let done = match cli.command {
             Command::Up(args) => platform::up(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Plan(args) => return plan::plan(args).await,
+            Command::Apply(args) => return plan::apply(args).await,
+            Command::Adopt(args) => return plan::adopt(args).await,
             Command::Users(args) => users::run(&args),
             Command::Acls(args) => acls::run(args).await,
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     });
     // Long reads may still sit in blocking threads; nothing they do is worth waiting for.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             ui::fail(&error);
             ExitCode::FAILURE

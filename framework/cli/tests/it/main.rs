@@ -12,5 +12,6 @@ mod harness;
 mod kafka;
 mod kill;
 mod plan;
+mod plan_apply;
 mod receipts;
 mod replay;
