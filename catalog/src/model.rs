@@ -9,6 +9,6 @@ pub(crate) use document::{Column, Document};
 pub(crate) use domain::{Domain, DomainPage, DomainRegistration};
 pub(crate) use product::{
     Outcome, ProductDetail, ProductKind, ProductPage, ProductRegistration, ProductSummary,
-    Registered, Status, Upstream, VersionSummary,
+    Registered, Removed, Status, Upstream, VersionSummary,
 };
 pub(crate) use switch::{Switch, Switched};

@@ -6,6 +6,7 @@ mod detail;
 mod domains;
 mod listing;
 mod registration;
+mod removal;
 mod standing;
 mod switch;
 

@@ -1,7 +1,7 @@
 //! Registration of a version of a product.
 
 use chrono::Utc;
-use mesh_core::contract::{Contract, DataProduct, Version};
+use mesh_core::contract::{Contract, DataProduct, KeySchema, Version};
 use mesh_core::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 
@@ -159,11 +159,13 @@ fn prepare(
                 .into(),
         );
     }
-    for (field, id) in [
-        ("key_schema_id", sent.key_schema_id),
-        ("value_schema_id", sent.value_schema_id),
+    // Keys of a topic that was there before its contract may stand without a schema.
+    let keyed = contract.schema.key_schema != Some(KeySchema::Unregistered);
+    for (field, id, registered) in [
+        ("key_schema_id", sent.key_schema_id, keyed),
+        ("value_schema_id", sent.value_schema_id, true),
     ] {
-        if id == 0 {
+        if id == 0 && registered {
             return Err(Error::invalid("a schema id is from 1")
                 .with("field", field)
                 .mend("send the id that the schema registry answered with")
@@ -225,9 +227,20 @@ fn avro(field: &'static str, text: &str) -> Result<Json> {
     }
 }
 
-/// Checks that the schema is the contract's: its record and its columns.
+/// Checks that the schema is the contract's: its record and its columns, or the one that the
+/// contract itself holds.
 fn check_value_schema(contract: &Contract, text: &str) -> Result<()> {
     let schema = avro("value_schema", text)?;
+    if let Some(held) = &contract.schema.value_schema {
+        return match avro("mesh.valueSchema", held)? == schema {
+            true => Ok(()),
+            false => Err(
+                Error::invalid("the value schema is not the one that the contract holds")
+                    .with("field", "value_schema")
+                    .mend("send the text of the contract's `mesh.valueSchema`"),
+            ),
+        };
+    }
     let is = |name: &str, expected: &str| schema.get(name).and_then(Json::as_str) == Some(expected);
     let columns: Option<Vec<&str>> =
         schema

@@ -54,7 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .routes(routes!(switch::switch))
         .routes(routes!(products::list))
         .routes(routes!(products::one))
-        .routes(routes!(versions::one, versions::register))
+        .routes(routes!(versions::one, versions::register, versions::remove))
         .split_for_parts();
     router
         .layer(Extension(Arc::new(description)))

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::exchange::{Body, Known, Segments};
 use super::parameters::Parameters;
 use crate::app::{App, Wanted};
-use crate::model::{Outcome, ProductDetail, ProductRegistration, Registered};
+use crate::model::{Outcome, ProductDetail, ProductRegistration, Registered, Removed};
 use crate::refusal::{Problem, Refusal};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -99,6 +99,32 @@ pub(super) async fn register(
         Outcome::Updated | Outcome::Unchanged => StatusCode::OK,
     };
     Ok((status, Json(registered)).into_response())
+}
+
+/// Takes a version of a product out of the catalog
+#[utoipa::path(
+    delete, path = "/api/v1/products/{domain}/{product}/versions/{version}", tag = "products",
+    operation_id = "remove_product_version",
+    description = "The catalog forgets the version; topic and schemas stay as they are. A domain \
+        that still declares it registers it again at its next start.",
+    params(VersionPath),
+    responses(
+        (status = 200, description = "The version is gone", body = Removed),
+        (status = 400, description = "The version is none", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 404, description = "No such version is registered", body = Problem,
+            content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    Segments(path): Segments<VersionPath>,
+    parameters: Parameters,
+) -> Result<Response, Refusal> {
+    parameters.only(&[])?;
+    let version = version(&path.version, "write it like `1.0.0`")?;
+    let removed = app.remove(&path.domain, &path.product, &version).await?;
+    Ok(Json(removed).into_response())
 }
 
 fn version(text: &str, mend: &'static str) -> Result<Version, Error> {

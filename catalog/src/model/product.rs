@@ -85,8 +85,9 @@ pub(crate) struct ProductRegistration {
     /// The topic, as the contract's `schema[0].physicalName` says.
     #[schema(example = "customer.credit_scores.v1")]
     pub(crate) topic: String,
-    /// The id of the key schema in the schema registry.
-    #[schema(minimum = 1)]
+    /// The id of the key schema in the schema registry; 0 only where the contract says that
+    /// keys are written without one.
+    #[schema(minimum = 0)]
     pub(crate) key_schema_id: u32,
     /// The id of the value schema in the schema registry.
     #[schema(minimum = 1)]
@@ -119,6 +120,13 @@ pub(crate) struct Registered {
     /// The registered version.
     #[serde(flatten)]
     pub(crate) summary: ProductSummary,
+}
+
+/// The answer to the removal of a version.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Removed {
+    /// The version that stands for the product now; null where none is left.
+    pub(crate) current_version: Option<String>,
 }
 
 /// A product as a list shows it.

@@ -21,10 +21,10 @@ use sqlx::{Sqlite, Transaction};
 
 pub(crate) use domains::{domain, domains, put_domain, touch_domain};
 pub(crate) use products::{Filter, products, set_current};
-pub(crate) use standings::{Decided, decide, set_status, standings};
+pub(crate) use standings::{Decided, decide, forget_decision, set_status, standings};
 pub(crate) use versions::{
-    Changes, Entry, NewVersion, add_version, change_version, contract_owner, entries, summary,
-    texts, version,
+    Changes, Entry, NewVersion, add_version, change_version, contract_owner, entries,
+    remove_version, summary, texts, version,
 };
 
 const READERS: u32 = 4;

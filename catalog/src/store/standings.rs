@@ -96,3 +96,20 @@ pub(crate) async fn set_status(
     .map_err(failed)?;
     Ok(())
 }
+
+/// Forgets what was decided about a major.
+pub(crate) async fn forget_decision(
+    connection: &mut SqliteConnection,
+    domain: &str,
+    product: &str,
+    major: u64,
+) -> Result<()> {
+    sqlx::query("DELETE FROM standings WHERE domain = ? AND product = ? AND major = ?")
+        .bind(domain)
+        .bind(product)
+        .bind(major as i64)
+        .execute(connection)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}

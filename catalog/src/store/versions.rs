@@ -209,6 +209,23 @@ pub(crate) async fn change_version(
     Ok(())
 }
 
+/// Takes a version out; whether it was there.
+pub(crate) async fn remove_version(
+    connection: &mut SqliteConnection,
+    domain: &str,
+    product: &str,
+    version: &Version,
+) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM versions WHERE domain = ? AND product = ? AND version = ?")
+        .bind(domain)
+        .bind(product)
+        .bind(version.to_string())
+        .execute(connection)
+        .await
+        .map_err(failed)?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Domain and product of the one product that a contract id belongs to.
 pub(crate) async fn contract_owner(
     connection: &mut SqliteConnection,

@@ -11,4 +11,5 @@ mod listing;
 mod openapi;
 mod refusals;
 mod registration;
+mod removal;
 mod switch;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Server, sample};
 
 /// Every route, and a request that a handler of it answers.
-const ROUTES: [(&str, &str, &str); 11] = [
+const ROUTES: [(&str, &str, &str); 12] = [
     ("get", "/", "/"),
     ("get", "/api/v1/openapi.json", "/api/v1/openapi.json"),
     ("get", "/api/v1/domains", "/api/v1/domains"),
@@ -33,6 +33,11 @@ const ROUTES: [(&str, &str, &str); 11] = [
         "/api/v1/products/loan/applications/versions/1.0.0",
     ),
     ("head", "", "/api/v1/products"),
+    (
+        "delete",
+        "/api/v1/products/{domain}/{product}/versions/{version}",
+        "/api/v1/products/loan/applications/versions/1.0.0",
+    ),
 ];
 
 #[tokio::test]

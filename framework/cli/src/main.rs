@@ -5,8 +5,9 @@
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
 //! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
 //! product anew and switches over to it, `mesh contract` reads, compares and translates
-//! contracts; `mesh users` and
-//! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
+//! contracts; `mesh plan`, `mesh apply` and `mesh adopt` bring a folder of products and the
+//! platform together; `mesh users` and `mesh acls` say who may do what on Kafka. Every option
+//! has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ mod broker_options;
 mod contract;
 mod demo;
 mod kafka;
+mod plan;
 mod platform;
 mod ports;
 mod replay;
@@ -51,6 +53,12 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Contracts checked, shown, compared, and carried from and to other formats
     Contract(contract::ContractArgs),
+    /// Show the steps from what stands on the platform to what a folder of products wishes
+    Plan(plan::PlanArgs),
+    /// Do the steps of a plan
+    Apply(plan::ApplyArgs),
+    /// Write product folders for topics and subjects that are there already
+    Adopt(plan::AdoptArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
     /// Let a domain or the platform do its work on a Kafka with access control
@@ -78,8 +86,11 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
-            // An answer of its own for CI beside "it failed".
+            // Answers of their own for CI beside "it failed".
             Command::Contract(args) => return contract::run(args).await,
+            Command::Plan(args) => return plan::plan(args).await,
+            Command::Apply(args) => return plan::apply(args).await,
+            Command::Adopt(args) => return plan::adopt(args).await,
             Command::Users(args) => users::run(&args),
             Command::Acls(args) => acls::run(args).await,
         }

@@ -8,7 +8,9 @@ use serde_json::Value as Json;
 use crate::diagnostic::Diagnostics;
 use crate::names::check_name;
 use crate::node::{Map, Reader};
-use crate::schema::{Retention, Schema, custom_properties, read_schema, refuse_unknown};
+use crate::schema::{
+    Retention, Schema, custom_properties, read_schema, refuse_unknown, take_string,
+};
 
 /// A contract: what a product promises to those who read it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +25,8 @@ pub struct Contract {
     pub status: String,
     /// The domain that owns it.
     pub domain: String,
-    /// The product's name, read from the topic.
+    /// The product's name: read from the topic, or from `mesh.product` where the topic has a
+    /// name of its own.
     pub product: String,
     /// What it is for.
     pub description: Description,
@@ -310,6 +313,9 @@ const COMPATIBILITY: [&str; 7] = [
     "NONE",
 ];
 
+/// The longest name of a topic, of its dead letters' topic and of its subjects alike.
+const TOPIC_LENGTH: usize = 245;
+
 fn read(map: &Map<'_>) -> Option<Contract> {
     map.one_of("apiVersion", &["v3.2.0"]);
     map.one_of("kind", &["DataContract"]);
@@ -337,7 +343,8 @@ fn read(map: &Map<'_>) -> Option<Contract> {
             String::new()
         }
     };
-    refuse_unknown(map, &custom, &["mesh.compatibility"]);
+    let named = take_string(map, &mut custom, "mesh.product");
+    refuse_unknown(map, &custom, &["mesh.compatibility", "mesh.product"]);
 
     let schemas = map.maps("schema");
     let schema = match schemas.as_slice() {
@@ -354,7 +361,10 @@ fn read(map: &Map<'_>) -> Option<Contract> {
     map.finish();
 
     let (schema, domain, version) = (schema?, domain?, version?);
-    let product = product_of_topic(&schemas[0], &schema.topic, &domain, &version)?;
+    let product = match named {
+        Some(product) => adopted(map, &schemas[0], product, &schema.topic)?,
+        None => product_of_topic(&schemas[0], &schema.topic, &domain, &version)?,
+    };
     Some(Contract {
         id: id?,
         name,
@@ -387,10 +397,38 @@ fn product_of_topic(map: &Map<'_>, topic: &str, domain: &str, version: &Version)
             "physicalName",
             format!("`{topic}` is not this product's topic"),
             format!(
-                "write `{domain}.<product>.v{}`: the domain, the product and the major version",
+                "write `{domain}.<product>.v{}`: the domain, the product and the major version; \
+                 a topic that was there before its contract is taken over with the contract's \
+                 custom property `mesh.product`",
                 version.major
             ),
         );
     }
     found.map(str::to_owned)
+}
+
+/// The name of a product whose topic was there before it, and is called as it is.
+fn adopted(map: &Map<'_>, schema: &Map<'_>, product: String, topic: &str) -> Option<String> {
+    if let Err((message, mend)) = check_name(&product) {
+        map.refuse(
+            "customProperties",
+            format!("`mesh.product`: {message}"),
+            mend,
+        );
+        return None;
+    }
+    let valid = (1..=TOPIC_LENGTH).contains(&topic.len())
+        && !matches!(topic, "." | "..")
+        && topic
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if !valid {
+        schema.refuse(
+            "physicalName",
+            format!("`{topic}` cannot be the name of a topic"),
+            "write the topic's name as Kafka has it: letters, digits, `.`, `_` and `-`",
+        );
+        return None;
+    }
+    Some(product)
 }

@@ -21,7 +21,8 @@ impl fmt::Display for ProductId {
     }
 }
 
-/// The name of a product's topic, `<domain>.<product>.v<major>`, and what follows from it.
+/// The name of a product's topic, as a rule `<domain>.<product>.v<major>`, and what follows
+/// from it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName(String);
 

@@ -23,7 +23,7 @@ pub use data_product::{DataProduct, ProductId, TopicName};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use names::{check_name, upper_camel};
 pub use product::{InputPort, OutputPort, Product};
-pub use schema::{Field, ProductKind, Retention, Schema};
+pub use schema::{Field, KeySchema, ProductKind, Retention, Schema};
 pub use semver::Version;
 pub use source::{DeclaredSource, FileFormat, FileSource, SourceKind};
 pub use types::{ArrayType, EnumSymbol, EnumType, ObjectType, TimeUnit, Type};

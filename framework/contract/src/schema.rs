@@ -84,6 +84,15 @@ impl Field {
     }
 }
 
+/// How the keys of a topic which was there before its contract are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySchema {
+    /// Under this Avro schema.
+    Avro(String),
+    /// Without a registered schema, such as a string's bytes.
+    Unregistered,
+}
+
 /// The one record type of a product.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
@@ -91,7 +100,8 @@ pub struct Schema {
     pub name: String,
     /// The Rust type and Avro record name, such as `CreditScore`.
     pub type_name: String,
-    /// The topic, `<domain>.<product>.v<major>`.
+    /// The topic: `<domain>.<product>.v<major>`, or as it is called where the contract names
+    /// its product (`mesh.product`).
     pub topic: String,
     /// What one record is.
     pub description: Option<String>,
@@ -111,6 +121,14 @@ pub struct Schema {
     pub subject_key: Option<String>,
     /// Partitions of the topic when it is created.
     pub partitions: i32,
+    /// Settings of the topic by Kafka's names (`mesh.topic.<name>`), beside and before those
+    /// that follow from the rest of the contract.
+    pub topic_configs: BTreeMap<String, String>,
+    /// The Avro schema under which values stand in the registry, where it is not the one that
+    /// follows from the columns: that of a topic which was there before its contract.
+    pub value_schema: Option<String>,
+    /// How keys are written, where that does not follow from the columns.
+    pub key_schema: Option<KeySchema>,
     /// `customProperties` that the framework gives no meaning, by name.
     pub custom: BTreeMap<String, Json>,
 }
@@ -173,7 +191,7 @@ pub(crate) fn custom_properties(map: &Map<'_>) -> BTreeMap<String, Json> {
 }
 
 /// Takes the custom property `name` as a string.
-fn take_string(
+pub(crate) fn take_string(
     map: &Map<'_>,
     custom: &mut BTreeMap<String, Json>,
     name: &'static str,
@@ -189,6 +207,30 @@ fn take_string(
             None
         }
     }
+}
+
+/// Takes the settings of the topic, `mesh.topic.<name>`.
+fn take_configs(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> BTreeMap<String, String> {
+    const PREFIX: &str = "mesh.topic.";
+    let mut configs = BTreeMap::new();
+    for (name, value) in custom.extract_if(.., |name, _| name.starts_with(PREFIX)) {
+        let setting = name[PREFIX.len()..].to_owned();
+        let text = match value {
+            Json::String(text) => text,
+            Json::Number(number) => number.to_string(),
+            Json::Bool(flag) => flag.to_string(),
+            _ => {
+                map.refuse(
+                    "customProperties",
+                    format!("`{name}` is no single value"),
+                    "write it as Kafka takes it, in quotes",
+                );
+                continue;
+            }
+        };
+        configs.insert(setting, text);
+    }
+    configs
 }
 
 /// Refuses `mesh.` properties that nobody understood.
@@ -253,6 +295,13 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
             }
         },
     };
+    let topic_configs = take_configs(map, &mut custom);
+    let value_schema = take_string(map, &mut custom, "mesh.valueSchema");
+    let key_schema =
+        take_string(map, &mut custom, "mesh.keySchema").map(|text| match text.as_str() {
+            "unregistered" => KeySchema::Unregistered,
+            _ => KeySchema::Avro(text),
+        });
     refuse_unknown(
         map,
         &custom,
@@ -261,6 +310,9 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
             "mesh.eventTime",
             "mesh.subjectKey",
             "mesh.partitions",
+            "mesh.topic.<setting>",
+            "mesh.valueSchema",
+            "mesh.keySchema",
         ],
     );
     map.finish();
@@ -282,6 +334,9 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
         event_time,
         subject_key,
         partitions,
+        topic_configs,
+        value_schema,
+        key_schema,
         custom,
     };
     check_schema(map, &schema);

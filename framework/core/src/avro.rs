@@ -14,7 +14,7 @@
 //! Names live in the namespace of the domain. The key is the schema of its column, or a
 //! record `<Record>Key` if it has several.
 
-use mesh_contract::{Contract, Field, Schema, TimeUnit, Type, upper_camel};
+use mesh_contract::{Contract, Field, KeySchema, Schema, TimeUnit, Type, upper_camel};
 use serde_json::{Value as Json, json};
 
 /// Which of the two Avro forms of a contract is wanted.
@@ -73,6 +73,24 @@ pub fn key_schema(contract: &Contract) -> Json {
         }
     }
     record
+}
+
+/// The text under which the values of `contract` are registered: what follows from its columns,
+/// unless the topic was there before it.
+pub fn registered_value_schema(contract: &Contract) -> String {
+    match &contract.schema.value_schema {
+        Some(text) => text.clone(),
+        None => value_schema(contract, SchemaUse::Write).to_string(),
+    }
+}
+
+/// The text under which the keys of `contract` are registered; for keys without a registered
+/// schema it is what their columns say.
+pub fn registered_key_schema(contract: &Contract) -> String {
+    match &contract.schema.key_schema {
+        Some(KeySchema::Avro(text)) => text.clone(),
+        Some(KeySchema::Unregistered) | None => key_schema(contract).to_string(),
+    }
 }
 
 /// The name of the record of a composite key.

@@ -1,5 +1,6 @@
 //! Typed records: what `contract!` generates, and what the rest of the framework knows of it.
 
+use std::borrow::Cow;
 use std::hash::Hash;
 
 use apache_avro::types::Value;
@@ -7,7 +8,7 @@ use mesh_contract::{Contract, DataProduct, Product, TopicName};
 use serde_json::Value as Json;
 
 use crate::arrow_schema::arrow_schema;
-use crate::avro::{SchemaUse, key_schema, value_schema};
+use crate::avro::{SchemaUse, registered_key_schema, registered_value_schema, value_schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A record type made from a contract by `contract!`.
@@ -69,9 +70,9 @@ pub struct Descriptor {
     /// The product, where the contract stands beside its `product.odps.yaml`.
     pub product: Option<Product>,
     /// The contract file's text.
-    pub contract_text: &'static str,
+    pub contract_text: Cow<'static, str>,
     /// The product file's text.
-    pub product_text: Option<&'static str>,
+    pub product_text: Option<Cow<'static, str>>,
     /// The topic.
     pub topic: TopicName,
     /// The Avro schema of values, as registered.
@@ -105,17 +106,32 @@ impl Descriptor {
                 None,
             ),
         };
-        Ok(Self {
+        Ok(Self::of(
+            contract,
+            contract_text.into(),
+            parsed,
+            product.map(|(_, text)| text.into()),
+        ))
+    }
+
+    /// A contract and its product that were read from these texts.
+    pub fn of(
+        contract: Contract,
+        contract_text: Cow<'static, str>,
+        product: Option<Product>,
+        product_text: Option<Cow<'static, str>>,
+    ) -> Self {
+        Self {
             topic: TopicName::of(&contract),
-            value_schema: value_schema(&contract, SchemaUse::Write).to_string(),
-            key_schema: key_schema(&contract).to_string(),
+            value_schema: registered_value_schema(&contract),
+            key_schema: registered_key_schema(&contract),
             arrow_reader_schema: value_schema(&contract, SchemaUse::ReadArrow).to_string(),
             arrow: arrow_schema(&contract).into(),
             contract,
-            product: parsed,
+            product,
             contract_text,
-            product_text: product.map(|(_, text)| text),
-        })
+            product_text,
+        }
     }
 }
 

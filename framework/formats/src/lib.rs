@@ -25,5 +25,5 @@ pub use advice::advise;
 pub use draft::{Choice, GUESS, Guess, Imported, Note, SOURCE_NAME};
 pub use export::{Format, export};
 pub use names::{record_name, snake_case};
-pub use render::{Rendered, Wishes, render};
+pub use render::{Rendered, StandingTopic, Wishes, render};
 pub use source::{SourceFormat, SourceOptions, detect, read_registered, read_source};

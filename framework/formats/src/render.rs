@@ -1,5 +1,7 @@
 //! Writes an imported record as the two files of a product.
 
+use std::collections::BTreeMap;
+
 use mesh_core::contract::{DataProduct, Field, ProductKind, TimeUnit, Type, check_name};
 use mesh_core::{Error, Result};
 use serde_json::{Map, Value as Json, json};
@@ -22,6 +24,52 @@ pub struct Wishes {
     pub event_time: Option<String>,
     /// The team that owns the product; the domain's name by default.
     pub owner: Option<String>,
+    /// The topic, where it is there already and is to be the product's as it is.
+    pub standing: Option<StandingTopic>,
+}
+
+/// A topic that was there before its contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingTopic {
+    /// Its name.
+    pub topic: String,
+    /// Whether that is `<domain>.<product>.v<major>`.
+    pub named_by_product: bool,
+    /// The major version of the product.
+    pub major: u64,
+    /// Its partitions.
+    pub partitions: i32,
+    /// How long records are kept, with its unit; for ever without.
+    pub retention: Option<(i64, &'static str)>,
+    /// Its settings that do not follow from the rest.
+    pub configs: BTreeMap<String, String>,
+    /// The compatibility level of the subject of its values.
+    pub compatibility: String,
+    /// The Avro schema of its values as it is registered.
+    pub value_schema: String,
+    /// The Avro schema of its keys as it is registered, if they are written under one.
+    pub key_schema: Option<String>,
+}
+
+impl StandingTopic {
+    /// What its contract says of it on the schema.
+    fn custom(&self) -> Vec<Json> {
+        let property = |name: &str, value: Json| json!({"property": name, "value": value});
+        let mut custom = vec![property("mesh.partitions", self.partitions.into())];
+        for (name, value) in &self.configs {
+            custom.push(property(
+                &format!("mesh.topic.{name}"),
+                value.clone().into(),
+            ));
+        }
+        custom.push(property(
+            "mesh.valueSchema",
+            self.value_schema.clone().into(),
+        ));
+        let key = self.key_schema.as_deref().unwrap_or("unregistered");
+        custom.push(property("mesh.keySchema", key.into()));
+        custom
+    }
 }
 
 /// The two files of a product.
@@ -96,42 +144,51 @@ pub fn render(imported: &Imported, wishes: &Wishes) -> Result<Rendered> {
     if let Some(column) = &event_time {
         custom.push(json!({"property": "mesh.eventTime", "value": column}));
     }
+    let standing = wishes.standing.as_ref();
+    if let Some(standing) = standing {
+        custom.extend(standing.custom());
+    }
+    let version = format!("{}.0.0", standing.map_or(1, |standing| standing.major));
+    let status = if standing.is_some() {
+        "active"
+    } else {
+        "draft"
+    };
     let mut schema = Map::new();
     schema.insert("name".into(), imported.name.clone().into());
-    schema.insert(
-        "physicalName".into(),
-        format!("{domain}.{product}.v1").into(),
-    );
+    let topic = standing.map(|standing| standing.topic.clone());
+    let topic = topic.unwrap_or_else(|| format!("{domain}.{product}.v1"));
+    schema.insert("physicalName".into(), topic.into());
     schema.insert("physicalType".into(), "topic".into());
     if let Some(text) = &imported.description {
         schema.insert("description".into(), text.clone().into());
     }
     schema.insert("customProperties".into(), custom.into());
     schema.insert("properties".into(), properties(&fields));
-    let contract = json!({
+    let mut contract = json!({
         "apiVersion": "v3.2.0",
         "kind": "DataContract",
         "id": contract_id,
         "name": title,
-        "version": "1.0.0",
-        "status": "draft",
+        "version": version,
+        "status": status,
         "domain": domain,
         "description": {"purpose": purpose},
         "team": {"name": owner},
-        "slaProperties": [{
-            "property": "retention",
-            "value": -1,
-            "description": "Kept for ever until the owner sets a time.",
-        }],
+        "customProperties": of_contract(standing, &product),
+        "slaProperties": [retention(standing)],
         "schema": [schema],
     });
+    if let Some(contract) = contract.as_object_mut().filter(|_| standing.is_none()) {
+        contract.shift_remove("customProperties");
+    }
     let product_document = json!({
         "apiVersion": "v1.0.0",
         "kind": "DataProduct",
         "id": format!("urn:mesh:product:{domain}.{product}"),
         "name": product,
-        "version": "1.0.0",
-        "status": "draft",
+        "version": version,
+        "status": status,
         "domain": domain,
         "description": {"purpose": purpose},
         "team": {"name": owner},
@@ -142,7 +199,7 @@ pub fn render(imported: &Imported, wishes: &Wishes) -> Result<Rendered> {
                 ProductKind::State => "The topic, the latest record of each key.",
             },
             "type": "kafka",
-            "version": "1.0.0",
+            "version": version,
             "contractId": contract_id,
         }],
     });
@@ -170,6 +227,36 @@ pub fn render(imported: &Imported, wishes: &Wishes) -> Result<Rendered> {
         contract_file,
         notes,
     })
+}
+
+/// What the contract of a topic that was there says of the whole.
+fn of_contract(standing: Option<&StandingTopic>, product: &str) -> Json {
+    let Some(standing) = standing else {
+        return Json::Null;
+    };
+    let mut custom = vec![json!({
+        "property": "mesh.compatibility",
+        "value": standing.compatibility,
+    })];
+    if !standing.named_by_product {
+        custom.push(json!({"property": "mesh.product", "value": product}));
+    }
+    custom.into()
+}
+
+/// The service level `retention`.
+fn retention(standing: Option<&StandingTopic>) -> Json {
+    match standing.map(|standing| standing.retention) {
+        None => json!({
+            "property": "retention",
+            "value": -1,
+            "description": "Kept for ever until the owner sets a time.",
+        }),
+        Some(None) => json!({"property": "retention", "value": -1}),
+        Some(Some((value, unit))) => {
+            json!({"property": "retention", "value": value, "unit": unit})
+        }
+    }
 }
 
 fn name(what: &'static str, name: &str) -> Result<String> {

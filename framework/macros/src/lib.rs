@@ -52,6 +52,13 @@ fn expand(path: &str, caller: Option<PathBuf>) -> Result<proc_macro2::TokenStrea
     };
     let text = read(&file)?;
     let contract = mesh_contract::Contract::parse(path, &text).map_err(|all| all.to_string())?;
+    if contract.schema.value_schema.is_some() || contract.schema.key_schema.is_some() {
+        return Err(format!(
+            "{path}: `mesh.valueSchema` or `mesh.keySchema` says that the topic is written under \
+             another schema than the columns give; leave both out of a copy that is only read, and \
+             write the product as a new major version under a schema of its own"
+        ));
+    }
 
     let absolute = file.to_string_lossy().into_owned();
     let sibling = file.with_file_name("product.odps.yaml");

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::DecisionPoint;
+use mesh_stream::CatalogClient;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::CatalogClient;
 use crate::config::Config;
 use crate::failpoint::{Failpoint, Point};
 use crate::keep::Keeps;

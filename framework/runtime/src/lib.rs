@@ -15,7 +15,6 @@
 
 mod api;
 mod backoff;
-mod catalog;
 mod config;
 mod consume;
 mod context;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Principal, Problem, Purpose, Record, Result, TraceContext};
 use mesh_enforcement::{PRINCIPAL_HEADER, PURPOSE_HEADER};
+use mesh_stream::CatalogClient;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
@@ -13,7 +14,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use url::Url;
 
-use crate::catalog::CatalogClient;
 use crate::state::describe;
 
 const CONNECT: Duration = Duration::from_secs(3);

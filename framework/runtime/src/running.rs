@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mesh_core::{Error, ErrorKind, Principal, Result};
-use mesh_stream::{Admin, RegistryClient, StreamConfig};
+use mesh_stream::{Admin, CatalogClient, RegistryClient, StreamConfig};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::catalog::CatalogClient;
 use crate::config::Config;
 use crate::domain::Domain;
 use crate::failpoint::Failpoint;

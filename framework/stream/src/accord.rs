@@ -41,6 +41,26 @@ pub(crate) fn check(reader: &Schema, writer: &Schema) -> Result<(), Discord> {
     compare(reader, writer, &names, "", 0)
 }
 
+/// Checks that what is written under the schema `writer` can be read as `reader` says.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`] if one of them is no Avro schema,
+/// [`ErrorKind::FailedPrecondition`] with the column and the reason if it cannot.
+pub fn check_readable(reader: &str, writer: &str) -> mesh_core::Result<()> {
+    let parse = |text: &str| {
+        Schema::parse_str(text)
+            .map_err(|error| Error::invalid("a schema is no Avro schema").because(error))
+    };
+    check(&parse(reader)?, &parse(writer)?).map_err(|discord| {
+        Error::new(
+            ErrorKind::FailedPrecondition,
+            "the schema cannot be read as the contract says",
+        )
+        .with("column", &discord.column)
+        .with("reason", &discord.reason)
+    })
+}
+
 #[derive(Default)]
 struct Names<'a>(HashMap<Name, &'a Schema>);
 

@@ -1,20 +1,15 @@
 //! Access control in Kafka: what a principal is allowed on raw topics, groups and
 //! transactional ids. The Rust binding has no such call, so librdkafka is asked itself.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fmt;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use mesh_core::{Error, Result};
-use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 
-use crate::client::Context;
 use crate::config::StreamConfig;
-use crate::fault::{self, ASK_TIMEOUT};
+use crate::request::{refused, request, text};
 
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +92,7 @@ impl Bindings {
     fn add(&mut self, acl: &Acl) -> Result<()> {
         use sys::rd_kafka_AclOperation_t as Operation;
         use sys::rd_kafka_ResourceType_t as Resource;
-        let text = |text: &str| {
-            CString::new(text).map_err(|error| fault::kafka("", WHAT, KafkaError::Nul(error)))
-        };
-        let (name, principal) = (text(&acl.name)?, text(&acl.principal)?);
+        let (name, principal) = (text(WHAT, &acl.name)?, text(WHAT, &acl.principal)?);
         let mut why = [0; 256];
         // SAFETY: the strings live until the call returns, which copies them; `why` is as
         // long as is said.
@@ -153,78 +145,42 @@ impl Drop for Bindings {
     }
 }
 
-struct Queue(NonNull<sys::rd_kafka_queue_t>);
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: it is ours, and destroyed here alone.
-        unsafe { sys::rd_kafka_queue_destroy(self.0.as_ptr()) };
-    }
-}
-
-struct Event(NonNull<sys::rd_kafka_event_t>);
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: it is ours, and destroyed here alone; nothing that it owns is kept.
-        unsafe { sys::rd_kafka_event_destroy(self.0.as_ptr()) };
-    }
-}
-
 fn create(config: &StreamConfig, acls: &[Acl]) -> Result<()> {
-    let failed = |code: sys::rd_kafka_resp_err_t| {
-        fault::coded(&config.bootstrap, WHAT, RDKafkaErrorCode::from(code))
-    };
     let none = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
     let mut bindings = Bindings(Vec::with_capacity(acls.len()));
     for acl in acls {
         bindings.add(acl)?;
     }
-    let client: BaseConsumer<Context> =
-        BaseConsumer::from_config_and_context(&config.admin(), Context::new(config, "admin"))
-            .map_err(|error| fault::kafka(&config.bootstrap, WHAT, error))?;
-    let native = client.client().native_ptr();
-    // SAFETY: `native` lives as long as `client`, which is dropped after the queue.
-    let queue = NonNull::new(unsafe { sys::rd_kafka_queue_new(native) })
-        .map(Queue)
-        .ok_or_else(|| Error::internal("librdkafka has no queue"))?;
-    // SAFETY: the bindings outlive the call, which copies them; no options mean the
-    // client's defaults. The answer comes to the queue.
-    let event = unsafe {
-        sys::rd_kafka_CreateAcls(
-            native,
-            bindings.0.as_mut_ptr(),
-            bindings.0.len(),
-            ptr::null(),
-            queue.0.as_ptr(),
-        );
-        // The request itself ends in time, by `socket.timeout.ms`.
-        let wait = i32::try_from((ASK_TIMEOUT * 12).as_millis()).unwrap_or(i32::MAX);
-        sys::rd_kafka_queue_poll(queue.0.as_ptr(), wait)
-    };
-    let Some(event) = NonNull::new(event).map(Event) else {
-        return Err(failed(
-            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT,
-        ));
-    };
-    // SAFETY: the event lives until the end of this function, and with it all results.
-    unsafe {
-        let code = sys::rd_kafka_event_error(event.0.as_ptr());
-        if code != none {
-            return Err(failed(code));
-        }
-        let result = sys::rd_kafka_event_CreateAcls_result(event.0.as_ptr());
-        if result.is_null() {
-            return Err(Error::internal("the broker did not answer about access"));
-        }
-        let mut count = 0;
-        let results = sys::rd_kafka_CreateAcls_result_acls(result, &mut count);
-        for (at, acl) in acls.iter().enumerate().take(count) {
-            let error = sys::rd_kafka_acl_result_error(*results.add(at));
-            if !error.is_null() && sys::rd_kafka_error_code(error) != none {
-                return Err(failed(sys::rd_kafka_error_code(error)).with("rule", acl));
+    request(
+        config,
+        WHAT,
+        // SAFETY: the bindings outlive the call, which copies them; no options mean the
+        // client's defaults. The answer comes to the queue.
+        |client, queue| unsafe {
+            sys::rd_kafka_CreateAcls(
+                client,
+                bindings.0.as_mut_ptr(),
+                bindings.0.len(),
+                ptr::null(),
+                queue,
+            );
+        },
+        // SAFETY: the event lives until this returns, and with it all results.
+        |event| unsafe {
+            let result = sys::rd_kafka_event_CreateAcls_result(event);
+            if result.is_null() {
+                return Err(Error::internal("the broker did not answer about access"));
             }
-        }
-    }
-    Ok(())
+            let mut count = 0;
+            let results = sys::rd_kafka_CreateAcls_result_acls(result, &mut count);
+            for (at, acl) in acls.iter().enumerate().take(count) {
+                let error = sys::rd_kafka_acl_result_error(*results.add(at));
+                if !error.is_null() && sys::rd_kafka_error_code(error) != none {
+                    let code = sys::rd_kafka_error_code(error);
+                    return Err(refused(config, WHAT, code).with("rule", acl));
+                }
+            }
+            Ok(())
+        },
+    )
 }

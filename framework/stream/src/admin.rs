@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use mesh_core::contract::ProductKind;
 use mesh_core::{Descriptor, Error, ErrorKind, Result};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
@@ -37,23 +36,26 @@ pub struct TopicSpec {
 
 impl From<&Descriptor> for TopicSpec {
     /// A state product is compacted, an event product kept for as long as its contract
-    /// says; retention is explicit for both.
+    /// says; retention is explicit for both. What the contract says of the topic's settings
+    /// (`mesh.topic.<name>`) goes before that.
     fn from(descriptor: &Descriptor) -> Self {
         let contract = &descriptor.contract;
         let policy = match contract.schema.kind {
             ProductKind::State => "compact",
             ProductKind::Event => "delete",
         };
+        let mut configs = BTreeMap::from([
+            (CLEANUP.to_owned(), policy.to_owned()),
+            (
+                RETENTION.to_owned(),
+                contract.retention.as_millis().to_string(),
+            ),
+        ]);
+        configs.extend(contract.schema.topic_configs.clone());
         Self {
             name: descriptor.topic.as_str().to_owned(),
             partitions: contract.schema.partitions,
-            configs: BTreeMap::from([
-                (CLEANUP.to_owned(), policy.to_owned()),
-                (
-                    RETENTION.to_owned(),
-                    contract.retention.as_millis().to_string(),
-                ),
-            ]),
+            configs,
         }
     }
 }
@@ -63,7 +65,7 @@ impl From<&Descriptor> for TopicSpec {
 pub enum Ensured {
     /// The topic was made.
     Created,
-    /// The topic was there already and fits.
+    /// The topic was there already.
     Exists,
 }
 
@@ -110,71 +112,20 @@ impl Admin {
     /// [`ErrorKind::Conflict`] with a mend if the topic is there and differs,
     /// [`ErrorKind::Unavailable`] if no broker answers.
     pub async fn ensure_topic(&self, spec: &TopicSpec) -> Result<Ensured> {
-        let config = &self.inner.config;
-        let failed =
-            |what, error| fault::kafka(&config.bootstrap, what, error).with("topic", &spec.name);
-        // Made for the call: nothing would read its log in between.
-        let admin: AdminClient<Context> =
-            AdminClient::from_config_and_context(&config.admin(), Context::new(config, "admin"))
-                .map_err(|error| failed("making a client", error))?;
-        let options = AdminOptions::new()
-            .request_timeout(Some(ASK_TIMEOUT * 2))
-            .operation_timeout(Some(ASK_TIMEOUT));
-
-        let topic = spec.configs.iter().fold(
-            // -1: as many replicas as the cluster makes by default (KIP-464).
-            NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(-1)),
-            |topic, (name, value)| topic.set(name, value),
-        );
-        let answers = admin
-            .create_topics([&topic], &options)
-            .await
-            .map_err(|error| failed("making a topic", error))?;
-        match answers.into_iter().next() {
-            Some(Ok(_)) => {
-                tracing::info!(
-                    topic = spec.name,
-                    partitions = spec.partitions,
-                    configs = ?spec.configs,
-                    "topic made"
-                );
-                return Ok(Ensured::Created);
-            }
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => {}
-            Some(Err((_, code))) => {
-                return Err(fault::coded(&config.bootstrap, "making a topic", code)
-                    .with("topic", &spec.name));
-            }
-            None => {
-                return Err(Error::internal("the broker did not answer about the topic")
-                    .with("topic", &spec.name));
-            }
+        if self.create_topic(spec).await? == Ensured::Created {
+            return Ok(Ensured::Created);
         }
-
         let partitions = self.partitions(&spec.name).await?;
         if partitions != spec.partitions {
             return Err(differs(spec, "partitions", partitions, spec.partitions)
                 .mend("say the topic's number in the contract (`mesh.partitions`); keys would change places otherwise"));
         }
-        let resources = admin
-            .describe_configs([&ResourceSpecifier::Topic(&spec.name)], &options)
-            .await
-            .map_err(|error| failed("asking for a topic's settings", error))?;
-        let found = match resources.into_iter().next() {
-            Some(Ok(found)) => found,
-            Some(Err(code)) => {
-                return Err(
-                    fault::coded(&config.bootstrap, "asking for a topic's settings", code)
-                        .with("topic", &spec.name),
-                );
-            }
-            None => {
-                return Err(Error::internal("the broker did not answer about the topic")
-                    .with("topic", &spec.name));
-            }
-        };
+        let found = self.topic_settings(&[&spec.name]).await?;
+        let found = found.get(&spec.name).ok_or_else(|| {
+            Error::not_found("the topic is gone while it was looked at").with("topic", &spec.name)
+        })?;
         for (name, wanted) in &spec.configs {
-            let is = found.get(name).and_then(|entry| entry.value.as_deref());
+            let is = found.get(name).map(|setting| setting.value.as_str());
             if is == Some(wanted) {
                 continue;
             }

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | register a product's schemas | [`RegistryClient`], [`register_product`] |
 //! | make its topic | [`Admin::ensure_topic`] with [`TopicSpec::from`] a descriptor |
+//! | see and change topics and subjects | [`Admin`], [`RegistryClient`] |
+//! | make it known | [`CatalogClient::register_product`] |
 //! | publish records | [`TypedProducer::send`], or [`Encoder`] and [`Producer::send`] |
 //! | publish records and a group's offsets at once | [`TransactionalProducer`] |
 //! | read as a member of a group | [`GroupConsumer::recv`], then [`Decoder::decode`] |
@@ -36,6 +38,7 @@ mod accord;
 mod acl;
 mod admin;
 pub mod batch;
+mod catalog;
 mod client;
 mod config;
 mod consumer;
@@ -48,12 +51,17 @@ mod partition;
 mod place;
 mod producer;
 mod registry;
+mod request;
 mod shape;
+mod subjects;
+mod topics;
 mod transaction;
 mod typed;
 
+pub use accord::check_readable;
 pub use acl::{Acl, AclOperation, AclResource, allow};
 pub use admin::{Admin, Ensured, TopicSpec};
+pub use catalog::{CatalogClient, CatalogVersion, VersionTexts};
 pub use config::StreamConfig;
 pub use consumer::{GroupConsumer, Lag, RawRecord, RebalanceListener};
 pub use decode::{Decoder, Received};
@@ -66,5 +74,7 @@ pub use headers::{
 pub use partition::partition_for;
 pub use producer::{Delivery, Outgoing, Producer};
 pub use registry::{Latest, Registered, RegistryClient, WriterSchema, register_product};
+pub use subjects::{Compatibility, Found};
+pub use topics::TopicSetting;
 pub use transaction::{Failed, GroupMetadata, GroupOffsets, Remedy, TransactionalProducer};
 pub use typed::TypedProducer;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
+use mesh_core::contract::KeySchema;
 use mesh_core::{Descriptor, Error, ErrorKind, Result};
+use reqwest::Method;
 use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_schema_by_id_and_type, get_schema_by_subject_and_version, post_schema,
 };
@@ -201,36 +203,66 @@ impl RegistryClient {
     /// [`ErrorKind::InvalidInput`] if there is no such level, [`ErrorKind::Unavailable`] if
     /// the registry cannot be reached.
     pub async fn set_compatibility(&self, subject: &str, level: &str) -> Result<()> {
+        let body = serde_json::json!({ "compatibility": level });
+        let what = "setting a compatibility level";
+        self.call(what, Method::PUT, &["config", subject], "", Some(body))
+            .await
+            .map(drop)
+            .map_err(|error| error.with("subject", subject).with("level", level))
+    }
+
+    /// Asks for `path` with `query`; the answer's body.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if the registry does not know what is asked for,
+    /// [`ErrorKind::Unavailable`] if it cannot be reached.
+    pub(crate) async fn call(
+        &self,
+        what: &'static str,
+        method: Method,
+        path: &[&str],
+        query: &str,
+        body: Option<serde_json::Value>,
+    ) -> Result<serde_json::Value> {
         let mut url = reqwest::Url::parse(&self.inner.url)
             .map_err(|error| Error::internal("the registry's address is lost").because(error))?;
         url.path_segments_mut()
             .map_err(|()| Error::internal("the registry's address has no path"))?
             .pop_if_empty()
-            .extend(["config", subject]);
-        let body = serde_json::json!({ "compatibility": level }).to_string();
-        let answer = self
+            .extend(path);
+        url.set_query((!query.is_empty()).then_some(query));
+        let mut request = self
             .inner
             .http
-            .put(url)
-            .header("content-type", CONTENT_TYPE)
-            .header("accept", CONTENT_TYPE)
-            .body(body)
+            .request(method, url)
+            .header("accept", CONTENT_TYPE);
+        if let Some(body) = body {
+            request = request
+                .header("content-type", CONTENT_TYPE)
+                .body(body.to_string());
+        }
+        let answer = request
             .send()
             .await
             .map_err(|error| self.unreachable().because(error))?;
         let status = answer.status();
         if status.is_success() {
-            return Ok(());
+            return answer.json().await.map_err(|error| {
+                Error::new(
+                    ErrorKind::FailedPrecondition,
+                    format!("{what}: the answer is not a schema registry's"),
+                )
+                .with("registry", &self.inner.url)
+                .mend("give the address of a schema registry that speaks Confluent's API")
+                .because(error)
+            });
         }
         let told: Option<RawError> = answer.json().await.ok();
-        Err(self
-            .refused(
-                "setting a compatibility level",
-                status.as_u16(),
-                told.as_ref().map(|told| told.message.as_str()),
-            )
-            .with("subject", subject)
-            .with("level", level))
+        Err(self.refused(
+            what,
+            status.as_u16(),
+            told.as_ref().map(|told| told.message.as_str()),
+        ))
     }
 
     /// The schema with this id; asked for once.
@@ -360,7 +392,7 @@ impl RegistryClient {
 /// The ids of a product's schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Registered {
-    /// The schema of its keys.
+    /// The schema of its keys; 0 where they are written without one.
     pub key_id: u32,
     /// The schema of its values.
     pub value_id: u32,
@@ -382,7 +414,10 @@ pub async fn register_product(
     registry
         .set_compatibility(&value, &descriptor.contract.compatibility)
         .await?;
-    let key_id = registry.register(&key, &descriptor.key_schema).await?;
+    let key_id = match &descriptor.contract.schema.key_schema {
+        Some(KeySchema::Unregistered) => 0,
+        _ => registry.register(&key, &descriptor.key_schema).await?,
+    };
     let value_id = registry.register(&value, &descriptor.value_schema).await?;
     tracing::debug!(
         topic = descriptor.topic.as_str(),

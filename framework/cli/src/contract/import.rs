@@ -111,6 +111,7 @@ pub(crate) async fn run(args: ImportArgs) -> Result<()> {
         key: args.key.clone(),
         event_time: args.event_time.clone(),
         owner: args.owner.clone(),
+        standing: None,
     };
     let rendered = mesh_formats::render(&imported, &wishes)?;
     let folder = args

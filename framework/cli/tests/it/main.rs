@@ -14,5 +14,6 @@ mod harness;
 mod kafka;
 mod kill;
 mod plan;
+mod plan_apply;
 mod receipts;
 mod replay;

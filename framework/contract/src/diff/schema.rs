@@ -22,6 +22,9 @@ pub(super) fn compare(old: &Schema, new: &Schema, new_major: bool, out: &mut Vec
         event_time,
         subject_key,
         partitions,
+        topic_configs,
+        value_schema,
+        key_schema,
         custom,
     } = new;
     let owned = |text: &str| Some(text.to_owned());
@@ -112,6 +115,52 @@ pub(super) fn compare(old: &Schema, new: &Schema, new_major: bool, out: &mut Vec
             .effect(Area::Key, Trend::Different)
             .effect(Area::Topic, Trend::Different)
             .mend("keep the number, or write the next major, whose topic is made anew"),
+        );
+    }
+    let mut settings: Vec<&String> = old
+        .topic_configs
+        .keys()
+        .chain(topic_configs.keys())
+        .collect();
+    settings.sort_unstable();
+    settings.dedup();
+    for setting in settings {
+        let (before, after) = (old.topic_configs.get(setting), topic_configs.get(setting));
+        if before != after {
+            out.push(
+                Change::of(
+                    format!("schema.customProperties.mesh.topic.{setting}"),
+                    What::Changed,
+                    Reads::BOTH,
+                    "the topic takes or keeps records in another way",
+                )
+                .moved(before.cloned(), after.cloned())
+                .effect(Area::Topic, Trend::Different),
+            );
+        }
+    }
+    if old.value_schema != *value_schema {
+        out.push(
+            Change::of(
+                "schema.customProperties.mesh.valueSchema",
+                What::Changed,
+                Reads::BOTH,
+                "values are written under another schema; whether it goes with the one before is \
+                 the registry's to say, `mesh plan` asks it",
+            )
+            .effect(Area::Topic, Trend::Different),
+        );
+    }
+    if old.key_schema != *key_schema {
+        out.push(
+            Change::of(
+                "schema.customProperties.mesh.keySchema",
+                What::Changed,
+                Reads::NEITHER,
+                KEY_BYTES,
+            )
+            .effect(Area::Key, Trend::Different)
+            .mend(KEY_MEND),
         );
     }
     named_column(

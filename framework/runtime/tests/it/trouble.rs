@@ -223,7 +223,7 @@ async fn a_contract_that_changed_under_its_version_stops_the_domain() {
     );
     let d = Order::descriptor();
     let body = serde_json::json!({
-        "product": d.product_text.unwrap(),
+        "product": d.product_text.as_deref().unwrap(),
         "contract": format!("# another text\n{}", d.contract_text.replace("An order.", "Another order.")),
         "topic": d.topic.as_str(),
         "key_schema_id": 1,
