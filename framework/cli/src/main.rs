@@ -6,8 +6,8 @@
 //! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
 //! product anew and switches over to it, `mesh contract` reads, compares and translates
 //! contracts; `mesh plan`, `mesh apply` and `mesh adopt` bring a folder of products and the
-//! platform together; `mesh users` and `mesh acls` say who may do what on Kafka. Every option
-//! has a default and a variable `MESH_…`.
+//! platform together; `mesh users` and `mesh acls` say who may do what on Kafka, `mesh
+//! registry-users` who may use the registry. Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
@@ -21,6 +21,7 @@ mod kafka;
 mod plan;
 mod platform;
 mod ports;
+mod registry;
 mod replay;
 mod run;
 mod sql;
@@ -61,6 +62,8 @@ enum Command {
     Adopt(plan::AdoptArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
+    /// Who may use the schema registry
+    RegistryUsers(registry::RegistryUsersArgs),
     /// Let a domain or the platform do its work on a Kafka with access control
     Acls(acls::AclsArgs),
 }
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
             Command::Apply(args) => return plan::apply(args).await,
             Command::Adopt(args) => return plan::adopt(args).await,
             Command::Users(args) => users::run(&args),
+            Command::RegistryUsers(args) => registry::users(&args),
             Command::Acls(args) => acls::run(args).await,
         }
         .map(|()| ExitCode::SUCCESS)

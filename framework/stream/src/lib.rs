@@ -51,6 +51,7 @@ mod partition;
 mod place;
 mod producer;
 mod registry;
+mod registry_login;
 mod request;
 mod shape;
 mod subjects;
@@ -74,6 +75,7 @@ pub use headers::{
 pub use partition::partition_for;
 pub use producer::{Delivery, Outgoing, Producer};
 pub use registry::{Latest, Registered, RegistryClient, WriterSchema, register_product};
+pub use registry_login::RegistryLogin;
 pub use subjects::{Compatibility, Found};
 pub use topics::TopicSetting;
 pub use transaction::{Failed, GroupMetadata, GroupOffsets, Remedy, TransactionalProducer};
