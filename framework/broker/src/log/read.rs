@@ -131,8 +131,19 @@ impl Partition {
                 {
                     return self.locate_past_damage(segment, position, offset);
                 }
-                Scanned::Batch { header, position } if header.last_offset() >= offset => {
-                    return Ok(Some(position));
+                Scanned::Batch {
+                    header,
+                    position: at,
+                } if header.last_offset() >= offset => {
+                    // A damaged count of records may claim offsets of the batches behind it.
+                    if header.base_offset < offset
+                        && let Some(Scanned::Batch { header: next, .. }) =
+                            scanner.next().map_err(failed)?
+                        && next.base_offset <= offset
+                    {
+                        return self.locate_past_damage(segment, position, offset);
+                    }
+                    return Ok(Some(at));
                 }
                 Scanned::Batch { .. } => {}
                 Scanned::Bad { .. } => return self.locate_past_damage(segment, position, offset),
@@ -226,6 +237,32 @@ mod tests {
     use super::*;
     use crate::log::testing::{append, batch_of, partition};
     use crate::sync::write;
+
+    /// Found by fuzzing: the records behind a batch whose count of records is damaged.
+    #[test]
+    fn a_batch_that_claims_the_offsets_behind_it_hides_none_of_them() {
+        use std::os::unix::fs::FileExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("t-0");
+        let partition = partition(&dir, &[]);
+        let batch = batch_of(&[("k", "v")], 0);
+        for _ in 0..4 {
+            append(&partition, &batch);
+        }
+        let log = dir.join("00000000000000000000.log");
+        let log = std::fs::OpenOptions::new().write(true).open(log).unwrap();
+        // The last offset's distance, of the second batch (KIP-98: bytes 23 to 26).
+        let place = batch.len() as u64 + 23;
+        log.write_all_at(&[0, 0, 0x67, 0], place).unwrap();
+        let read = |offset| partition.read(&Buffers::default(), offset, 1 << 20, false, i64::MAX);
+        assert_eq!(read(0).map(|bytes| bytes.len()), Ok(batch.len()));
+        assert_eq!(read(1), Err(ResponseError::CorruptMessage));
+        for offset in [2, 3] {
+            let left = batch.len() * (4 - offset as usize);
+            assert_eq!(read(offset).map(|bytes| bytes.len()), Ok(left), "{offset}");
+        }
+    }
 
     /// The reader gets the list of segments from before the roll, and the record behind it
     /// is shown while the reader waits for the list.
