@@ -278,6 +278,8 @@ fn standing(
             configs.remove(CLEANUP);
         }
     }
+    // What the service level tells the settings need not.
+    configs.remove(RETENTION);
     let millis = told(RETENTION).and_then(|text| text.parse::<i64>().ok());
     let retention = match millis {
         Some(millis) if millis > 0 && millis % DAY == 0 => Some((millis / DAY, "d")),
@@ -291,11 +293,6 @@ fn standing(
         }
         _ => None,
     };
-    if configs.get(RETENTION) != millis.map(|millis| millis.to_string()).as_ref()
-        || millis.is_some_and(|millis| millis < 0 || millis % HOUR == 0)
-    {
-        configs.remove(RETENTION);
-    }
     let standing = StandingTopic {
         topic: place.topic.to_owned(),
         named_by_product: place.standard,
@@ -341,10 +338,12 @@ fn key_columns(imported: &Imported, key_schema: Option<&str>) -> Option<Vec<Stri
 
 /// A name for the product of `topic` and its major version, which no other have together.
 fn product_name(topic: &str, domain: &str, taken: &mut BTreeSet<(String, u64)>) -> (String, u64) {
-    let own = topic
-        .strip_prefix(domain)
-        .and_then(|rest| rest.strip_prefix(['.', '-', '_']))
-        .unwrap_or(topic);
+    let head = topic.get(..domain.len()).unwrap_or_default();
+    let own = match head.eq_ignore_ascii_case(domain) {
+        true => topic[head.len()..].strip_prefix(['.', '-', '_']),
+        false => None,
+    };
+    let own = own.unwrap_or(topic);
     let (stem, major) = split_major(own);
     let mut name = snake_case(stem);
     if check_name(&name).is_err() {

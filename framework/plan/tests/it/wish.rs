@@ -85,3 +85,68 @@ fn a_folder_is_that_of_all_domains_or_of_one() {
     let wish = Wish::read(root.path(), Some("shop")).unwrap();
     assert!(wish.domains.contains("shop") && wish.products.is_empty());
 }
+
+#[test]
+fn a_topic_that_was_there_keeps_its_name_and_its_schema() {
+    let orders = product("shop.orders");
+    let root = tempfile::tempdir().unwrap();
+    orders.write(root.path());
+    let file = root
+        .path()
+        .join("domains/shop/products/orders_v1/contract.odcs.yaml");
+    let foreign = concat!(
+        r#"{"type":"record","name":"O","namespace":"x","fields":[{"name":"entry_id","#,
+        r#""type":"long"},{"name":"note","type":["null","string"]}]}"#
+    );
+    let text = orders
+        .contract_text()
+        .replace("physicalName: shop.orders.v1", "physicalName: Prod-Orders")
+        .replace(
+            "slaProperties:",
+            "customProperties:\n  - property: mesh.product\n    value: orders\nslaProperties:",
+        )
+        .replace(
+            "      - property: mesh.kind",
+            &format!(
+                "      - property: mesh.valueSchema\n        value: '{foreign}'\n      \
+                 - property: mesh.keySchema\n        value: unregistered\n      \
+                 - property: mesh.topic.segment.ms\n        value: 3600000\n      \
+                 - property: mesh.kind"
+            ),
+        );
+    std::fs::write(&file, &text).unwrap();
+    let wish = Wish::read(root.path(), None).unwrap();
+    let found = &wish.products[0];
+    assert_eq!(found.id().to_string(), "shop.orders");
+    assert_eq!(found.topic().name, "Prod-Orders");
+    assert_eq!(found.topic().configs["segment.ms"], "3600000");
+    let value = "Prod-Orders-value".to_owned();
+    assert_eq!(found.schemas(), [(value, foreign)]);
+
+    for (from, to, words) in [
+        (
+            "name: entry_id\n",
+            "name: entry_no\n",
+            ["mesh.valueSchema", "entry_no"],
+        ),
+        ("value: orders", "value: Orders", ["mesh.product", "Orders"]),
+        (
+            "Prod-Orders",
+            "Prod Orders",
+            ["physicalName", "as Kafka has it"],
+        ),
+        ("3600000", "[1]", ["mesh.topic.segment.ms", "single value"]),
+        (
+            "  - property: mesh.product\n    value: orders\n",
+            "  - property: note\n    value: x\n",
+            ["physicalName", "`mesh.product`"],
+        ),
+    ] {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&file, text.replace(from, to)).unwrap();
+        let problems = problems(root.path(), None).join("\n");
+        for word in words {
+            assert!(problems.contains(word), "{word} in {problems}");
+        }
+    }
+}
