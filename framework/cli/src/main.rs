@@ -43,7 +43,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the platform: Kafka broker, schema registry, catalog and SQL
-    Up(platform::UpArgs),
+    Up(Box<platform::UpArgs>),
     /// Bring up the platform and every domain, feed a bank's data, and run its flow
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => return run::run(args).await,
-            Command::Up(args) => platform::up(args).await,
+            Command::Up(args) => platform::up(*args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,

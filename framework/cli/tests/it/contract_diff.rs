@@ -99,7 +99,8 @@ impl Mesh {
 
     fn json(&self) -> (i32, Json) {
         let output = self.diff(&[SCORES, "new", "--json"]);
-        let report = serde_json::from_slice(&output.stdout).expect(&text(&output));
+        let report =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
         (output.status.code().unwrap(), report)
     }
 }

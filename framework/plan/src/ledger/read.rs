@@ -43,16 +43,16 @@ impl Ledger {
         let mut ledger = Self::default();
         each::<PlanState>(platform, |key, row| {
             if key.resource == RUN {
-                ledger.run = row.and_then(|row| {
+                ledger.run = row.map(|row| {
                     let open = row.open_step.as_deref();
-                    Some(Run {
+                    Run {
                         id: row.run,
                         plan: row.plan,
                         by: row.principal,
                         entries: row.entries.unwrap_or_default(),
                         open: open.and_then(|open| serde_json::from_str(open).ok()),
                         finished: row.finished,
-                    })
+                    }
                 });
                 return;
             }

@@ -172,7 +172,7 @@ fn what_is_as_wished_needs_no_step_whoever_made_it() {
 #[test]
 fn each_difference_has_its_step() {
     let before = product("shop.orders");
-    let state = applied(&[before.clone()]);
+    let state = applied(std::slice::from_ref(&before));
     let none = (Ledger::default(), Allowed::default());
     let with = |change: fn(&mut Product)| {
         let mut product = before.clone();
