@@ -235,7 +235,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::log::testing::{append, batch_of, partition};
+    use crate::log::testing::{append, batch_of, opened, partition};
     use crate::sync::write;
 
     /// Found by fuzzing: the records behind a batch whose count of records is damaged.
@@ -261,6 +261,35 @@ mod tests {
         for offset in [2, 3] {
             let left = batch.len() * (4 - offset as usize);
             assert_eq!(read(offset).map(|bytes| bytes.len()), Ok(left), "{offset}");
+        }
+    }
+
+    /// Found by fuzzing: the log was stopped in order, and then its file lost bytes that are
+    /// zeros, as the next batch begins with.
+    #[tokio::test]
+    async fn what_comes_behind_a_damaged_end_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("t-0");
+        let batch = batch_of(&[("k", "\0\0\0\0\0\0")], 0);
+        let log = std::sync::Arc::new(partition(&dir, &[]));
+        append(&log, &batch);
+        append(&log, &batch);
+        log.close().await.unwrap();
+        drop(log);
+        let file = dir.join("00000000000000000000.log");
+        let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+        file.set_len(2 * batch.len() as u64 - 6).unwrap();
+        for clean in [true, false, true] {
+            let (log, _) = opened(&dir, &[], clean);
+            let end = log.high_watermark();
+            append(&log, &batch);
+            assert!(end >= 2, "what was synced is not forgotten: {end}");
+            for offset in 2..=end {
+                let read = log.read(&Buffers::default(), offset, 1, true, i64::MAX);
+                assert_eq!(read.map(|bytes| bytes.len()), Ok(batch.len()), "{offset}");
+            }
+            let log = std::sync::Arc::new(log);
+            log.close().await.unwrap();
         }
     }
 

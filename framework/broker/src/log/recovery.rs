@@ -97,6 +97,7 @@ impl Partition {
             saved_at: None,
             rebuilt: Vec::new(),
             gaps_before: 0,
+            ends_in_damage: false,
         };
         let partition = opening.open(clean).map_err(|error| {
             let (kind, mend) = match error.kind() {
@@ -136,6 +137,8 @@ struct Opening<'a> {
     rebuilt: Vec<i64>,
     /// Where compaction may have left gaps between batches: nowhere from here on.
     gaps_before: i64,
+    /// Whether the last segment's file ends in bytes that are kept and are no batch.
+    ends_in_damage: bool,
 }
 
 impl Opening<'_> {
@@ -166,9 +169,15 @@ impl Opening<'_> {
             // deleted from the beginning: none is left.
             remove_all(self.dir, &bases)?;
             segments.clear();
+            self.ends_in_damage = false;
         }
         if segments.is_empty() {
             next_offset = recovery_point.max(log_start);
+            segments.push(Arc::new(Segment::create(self.dir, next_offset)?));
+            files::sync_dir(self.dir)?;
+        }
+        if self.ends_in_damage {
+            // What comes next would begin within what the damaged batch says that it fills.
             segments.push(Arc::new(Segment::create(self.dir, next_offset)?));
             files::sync_dir(self.dir)?;
         }
@@ -302,6 +311,7 @@ impl Opening<'_> {
                 // It had been synced, or later segments follow: damage at the end.
                 self.damaged(expected, known, bytes, why);
                 expected = known;
+                self.ends_in_damage = end.is_none();
             } else {
                 segment.truncate(bad_at)?;
                 self.report(FindingKind::TornTail, expected, expected, bytes, why);

@@ -127,10 +127,28 @@ impl App {
         let mut found = store::schema_by_id(&mut reader, context.context(), id)
             .await?
             .ok_or_else(|| Refusal::schema_id_not_found(id))?;
+        self.demand_id(&mut reader, context.context(), id).await?;
         format
             .apply(&mut reader, &context, &mut found.content)
             .await?;
         Ok(found)
+    }
+
+    /// Refuses a schema that stands in no subject which may be read.
+    async fn demand_id(&self, session: &mut Session, context: &str, id: u32) -> Answer<()> {
+        if self.access.has(Role::Read, "") {
+            return Ok(());
+        }
+        let all = store::versions_of_id(session, context, id, Shown::All, Page::ALL).await?;
+        match all
+            .iter()
+            .any(|(subject, _)| self.access.has(Role::Read, subject))
+        {
+            true => Ok(()),
+            false => Err(Refusal::forbidden(format!(
+                "This needs the role read for a subject with schema {id}"
+            ))),
+        }
     }
 
     pub(crate) async fn max_id(&self, subject: Option<&str>) -> Answer<u32> {
