@@ -282,7 +282,8 @@ pub(crate) struct Answer {
 pub(crate) struct AnswerCommit {
     pub(crate) key: String,
     pub(crate) effects: Effects,
-    pub(crate) answer: String,
+    /// What is kept for a repeated request; nothing where none can be known.
+    pub(crate) answer: Option<String>,
 }
 
 struct Typed<F, R> {
@@ -308,7 +309,7 @@ where
             commit: reply.commit.map(|commit| AnswerCommit {
                 key: commit.key,
                 effects: commit.effects,
-                answer: commit.answer.to_string(),
+                answer: Some(commit.answer.to_string()),
             }),
         })
     }

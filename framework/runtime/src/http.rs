@@ -230,10 +230,10 @@ impl Handled {
         };
         unit.apply(commit.effects, &cause, host.outputs()?)?;
         let mut all = unit.into_commit(None);
-        all.answer = Some(KeptAnswer {
+        all.answer = commit.answer.map(|body| KeptAnswer {
             route,
             key: commit.key,
-            body: commit.answer,
+            body,
         });
         host.commit(all).await
     }

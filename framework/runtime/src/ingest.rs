@@ -63,12 +63,21 @@ impl Endpoint for Ingest {
             accepted: rows.len(),
             fingerprint: fingerprint(&request.body),
         };
-        let answer = serde_json::to_string(&kept)
-            .map_err(|error| Error::internal("the answer cannot be kept").because(error))?;
+        let body = kept.answer();
+        let (key, answer) = match &request.idempotency_key {
+            // Keys are the caller's own: two callers may choose the same.
+            Some(key) => {
+                let kept = serde_json::to_string(&kept)
+                    .map_err(|error| Error::internal("the answer cannot be kept").because(error))?;
+                (format!("{} {key}", request.access().principal), Some(kept))
+            }
+            // It cannot be told from another one, so nothing is kept of it.
+            None => (Uuid::new_v4().to_string(), None),
+        };
         Ok(Answer {
-            body: kept.answer(),
+            body,
             commit: Some(AnswerCommit {
-                key: key(&request),
+                key,
                 effects,
                 answer,
             }),
@@ -88,14 +97,6 @@ impl Endpoint for Ingest {
             .mend("send a new key with each new request"));
         }
         Ok(kept.answer())
-    }
-}
-
-/// Keys are the caller's own: two callers may choose the same.
-fn key(request: &Request) -> String {
-    match &request.idempotency_key {
-        Some(key) => format!("{} {key}", request.access().principal),
-        None => Uuid::new_v4().to_string(),
     }
 }
 

@@ -64,9 +64,15 @@ fn the_newest_of_each_key_survives_a_kill_at_any_time() {
     }
     let (mut child, bootstrap) = start(folder.path(), false);
     let mut raw = Raw::connect(bootstrap.parse().unwrap());
-    let seen = all(&mut raw, "t");
+    // A busy machine may have left the cleaner behind the writer.
+    let until = Instant::now() + Duration::from_secs(30);
+    let mut seen = all(&mut raw, "t");
+    while seen.len() as u64 >= number / 2 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+        seen = all(&mut raw, "t");
+    }
     assert!(
-        (seen.len() as u64) < number * 9 / 10,
+        (seen.len() as u64) < number / 2,
         "{} of {number}: it was compacted",
         seen.len()
     );
