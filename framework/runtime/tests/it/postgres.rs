@@ -190,10 +190,7 @@ async fn the_store_is_reached_encrypted_and_only_where_the_server_is_the_right_o
     // Postgres runs as another user.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), readable).unwrap();
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = crate::platform::free().port();
     std::fs::write(folder.path().join("port"), port.to_string()).unwrap();
     cluster.encrypt(folder.path());
     let url = |mode: &str, authority: &Path| {
