@@ -99,8 +99,8 @@ impl Mesh {
 
     fn json(&self) -> (i32, Json) {
         let output = self.diff(&[SCORES, "new", "--json"]);
-        let report =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+        let report = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output)));
         (output.status.code().unwrap(), report)
     }
 }
@@ -143,7 +143,7 @@ fn exit_codes_tell_what_fits() {
             "readers only schema.properties.band.enum widened E",
             "under the same major",
             "write version 2.0.0 and topic `customer.credit_scores.v2` beside the old one",
-            "touches: loan (for decisions) by band: it cannot read on",
+            "touches: loan (for decisions) by band: it has to act first",
         ],
     );
     Mesh::new(&[SYMBOL])
@@ -199,7 +199,7 @@ fn json_has_what_the_document_says() {
     );
     assert_eq!(
         change["touches"],
-        json!([{"domain": "loan", "products": ["decisions"], "columns": ["band"], "stops": true}])
+        json!([{"domain": "loan", "products": ["decisions"], "columns": ["band"], "must_act": true}])
     );
     let loan = &report["consumers"][0];
     assert_eq!(loan["domain"], "loan");
@@ -253,7 +253,7 @@ fn markdown_is_a_table() {
         "### `customer.credit_scores` 1.0.0 → 1.1.0",
         "**The version does not fit the changes.**",
         "| class | where | what | effects | touches |\n|---|---|---|---|---|\n",
-        "| **readers only** | `schema.properties.band.enum` | widened E |  | loan (for decisions) by band: it cannot read on |",
+        "| **readers only** | `schema.properties.band.enum` | widened E |  | loan (for decisions) by band: it has to act first |",
     ] {
         assert!(said.contains(part), "{part:?} in {said}");
     }

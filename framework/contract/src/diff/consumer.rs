@@ -33,8 +33,8 @@ pub struct Touched {
     pub products: Vec<String>,
     /// Its columns in question, dotted; empty if it is the product as a whole.
     pub columns: Vec<String>,
-    /// Whether it can no longer rely on new records as it reads them now.
-    pub stops: bool,
+    /// Whether it has to act first: as it is, it could not rely on new records.
+    pub must_act: bool,
 }
 
 impl Consumer {
@@ -102,7 +102,7 @@ impl Diff {
             domain: consumer.domain.clone(),
             products: consumer.products.clone(),
             columns,
-            stops: !change.reads.old_reads_new,
+            must_act: !change.reads.old_reads_new,
         })
     }
 }

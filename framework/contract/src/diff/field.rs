@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::change::{Area, Change, File, Reads, Trend, What};
-use super::types::{self, Place};
+use super::types::{self, MOVE_FIRST, Place};
 use super::words::{custom, list, words};
 use crate::schema::Field;
 
@@ -155,10 +155,9 @@ fn removal(place: &Place, field: &Field) -> Change {
         .moved(Some(shown(field)), None)
         .avro(avro)
         .column(&place.column)
-        .mend(
-            "keep it until no reader knows it any more (`mesh.compatibility: BACKWARD` lets it go \
-             then), or write the next major",
-        )
+        .mend(format!(
+            "keep it, and drop it with the next major; {MOVE_FIRST}"
+        ))
 }
 
 fn rename(place: &Place, before: &Field, after: &Field) -> Change {
@@ -272,10 +271,9 @@ pub(super) fn nullability(place: &Place, old: bool, new: bool, item: bool, out: 
         Change::of(path, What::Widened, Reads::NEW_ONLY, why)
             .avro(Reads::NEW_ONLY)
             .effect(Area::Quality, Trend::Weaker)
-            .mend(
-                "keep it `required: true`, let every reader move first (`mesh.compatibility: \
-                 BACKWARD`), or write the next major",
-            )
+            .mend(format!(
+                "keep it `required: true`, or write the next major; {MOVE_FIRST}"
+            ))
     } else {
         let why = "old records may hold null there, which the new contract does not take";
         let mend = if item {

@@ -94,6 +94,9 @@ fn means(reader: &Type, writer: &Type) -> bool {
     }
 }
 
+/// When a change that only new readers take needs no new major.
+pub(super) const MOVE_FIRST: &str =
+    "where `mesh.compatibility` is `BACKWARD`, have every reader move first";
 /// What follows where a part of the key changes the schema of keys.
 pub(super) const KEY_BYTES: &str = "it changes the schema of keys, so the same key has other bytes: \
      its records move to another partition, and compaction keeps both";
@@ -174,10 +177,7 @@ fn scalar(place: &Place, old: &Type, new: &Type) -> Change {
     let mend = if place.key {
         KEY_MEND.to_owned()
     } else if reads == Reads::NEW_ONLY {
-        format!(
-            "let every reader move to {after} first (`mesh.compatibility: BACKWARD`), add a \
-             column of {after} beside it, or write the next major"
-        )
+        format!("add a column of {after} beside it, or write the next major; {MOVE_FIRST}")
     } else {
         format!("add a column of {after} beside it, without `required`, or write the next major")
     };
@@ -232,10 +232,10 @@ fn symbols(place: &Place, old: &EnumType, new: &EnumType, out: &mut Vec<Change>)
                 .moved(None, Some(added.join(", ")))
                 .avro(Reads::NEW_ONLY)
                 .column(&place.column)
-                .mend(
-                    "let every reader know the symbol first (`mesh.compatibility: BACKWARD`), add \
-                     a column with the new list beside it, or write the next major",
-                ),
+                .mend(format!(
+                    "add a column with the new list beside it, or write the next major; \
+                     {MOVE_FIRST}"
+                )),
         ));
     }
     if !removed.is_empty() {

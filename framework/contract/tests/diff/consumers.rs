@@ -40,7 +40,7 @@ schema:
 }
 
 /// Who is reached by each change, in the order of the changes: `columns`, `-` for nobody,
-/// `*` for the product as a whole; `!` where the consumer cannot read on.
+/// `*` for the product as a whole; `!` where the consumer has to act.
 fn check(old: &str, new: &str, consumer: &Consumer, expected: &[&str]) {
     let (diff, new) = (diff(old, new), parse(new));
     let found: Vec<String> = diff
@@ -51,13 +51,13 @@ fn check(old: &str, new: &str, consumer: &Consumer, expected: &[&str]) {
             Some(touched) => {
                 assert_eq!(touched.domain, "billing");
                 assert_eq!(touched.products, ["invoices"]);
-                let stops = if touched.stops { "!" } else { "" };
+                let must_act = if touched.must_act { "!" } else { "" };
                 let columns = if touched.columns.is_empty() {
                     "*".to_owned()
                 } else {
                     touched.columns.join(",")
                 };
-                format!("{columns}{stops}")
+                format!("{columns}{must_act}")
             }
         })
         .collect();

@@ -210,8 +210,8 @@ fn touches(report: &Report, change: &Told) -> Option<String> {
         if !touched.columns.is_empty() {
             let _ = write!(text, " by {}", touched.columns.join(", "));
         }
-        if touched.stops {
-            text.push_str(": it cannot read on");
+        if touched.must_act {
+            text.push_str(": it has to act first");
         }
         text
     };
