@@ -1,6 +1,6 @@
 //! The logical types of a column: one table that Avro, Arrow and Rust are derived from.
 
-use crate::schema::Field;
+use crate::field::Field;
 
 /// The logical type of a value.
 ///
