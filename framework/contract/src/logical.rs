@@ -8,7 +8,7 @@ use crate::custom::{custom_properties, refuse_custom, refuse_unknown};
 use crate::field::read_fields;
 use crate::names::upper_camel;
 use crate::node::{Map, quoted};
-use crate::types::{ArrayType, EnumSymbol, EnumType, ObjectType, TimeUnit, Type};
+use crate::types::{ArrayType, EnumSymbol, EnumType, MapType, ObjectType, TimeUnit, Type};
 use crate::yaml::shown;
 
 /// The options of a logical type; `None` if there are none.
@@ -44,7 +44,9 @@ pub(crate) fn read_type(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> O
             "boolean",
             "date",
             "timestamp",
+            "time",
             "array",
+            "map",
             "object",
         ],
     )?;
@@ -99,20 +101,40 @@ pub(crate) fn read_type(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> O
                 _ => TimeUnit::Millis,
             })
         }
+        "time" => {
+            expect_physical(map, physical.as_deref(), &["time-millis", "time-micros"]);
+            if let Some(options) = &options
+                && options.boolean("timezone") == Some(true)
+            {
+                options.refuse(
+                    "timezone",
+                    "a time of day with time zone is not supported",
+                    "use a timestamp, or write `timezone: false`",
+                );
+            }
+            Type::Time(match physical.as_deref() {
+                Some("time-micros") => TimeUnit::Micros,
+                _ => TimeUnit::Millis,
+            })
+        }
         "array" => {
             expect_physical(map, physical.as_deref(), &["array"]);
             let Some(items) = map.child("items") else {
                 map.refuse("items", "is missing", "say what the list holds");
                 return None;
             };
-            let mut inner = custom_properties(&items);
-            let ty = read_type(&items, &mut inner);
-            refuse_unknown(&items, &inner, &[]);
-            let nullable = !items.boolean("required").unwrap_or(true);
-            Type::Array(Box::new(ArrayType {
-                items: ty?,
-                nullable,
-            }))
+            let (items, nullable) = read_element(&items)?;
+            Type::Array(Box::new(ArrayType { items, nullable }))
+        }
+        "map" => {
+            expect_physical(map, physical.as_deref(), &["map"]);
+            let Some(types) = map.child("map") else {
+                map.refuse("map", "is missing", "say what the map holds");
+                return None;
+            };
+            check_key(&types.child("key")?);
+            let (values, nullable) = read_element(&types.child("value")?)?;
+            Type::Map(Box::new(MapType { values, nullable }))
         }
         _ => {
             expect_physical(map, physical.as_deref(), &["record"]);
@@ -134,6 +156,37 @@ pub(crate) fn read_type(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> O
         }
     };
     Some(ty)
+}
+
+/// What a list or map holds, and whether it may be null; it must not unless it says so.
+fn read_element(map: &Map<'_>) -> Option<(Type, bool)> {
+    let mut custom = custom_properties(map);
+    let ty = read_type(map, &mut custom);
+    refuse_unknown(map, &custom, &[]);
+    let nullable = !map.boolean("required").unwrap_or(true);
+    Some((ty?, nullable))
+}
+
+/// The keys of a map are plain texts, as Avro has them.
+fn check_key(map: &Map<'_>) {
+    let mut custom = custom_properties(map);
+    let plain = Type::String {
+        min_length: None,
+        max_length: None,
+    };
+    match read_type(map, &mut custom) {
+        Some(ty) if ty == plain => {}
+        Some(_) => map.refuse(
+            "logicalType",
+            "the keys of a map are no plain texts",
+            "write `logicalType: string` without options; put limits into a quality check",
+        ),
+        None => {}
+    }
+    if map.boolean("required") == Some(false) {
+        map.refuse("required", "the keys of a map cannot be null", "remove it");
+    }
+    refuse_unknown(map, &custom, &[]);
 }
 
 fn expect_physical(map: &Map<'_>, physical: Option<&str>, allowed: &[&str]) {
