@@ -124,6 +124,24 @@ pub struct ObjectType {
 }
 
 impl Type {
+    /// The type inside of all lists and maps around it; itself for every other type.
+    pub fn innermost(&self) -> &Type {
+        match self {
+            Type::Array(array) => array.items.innermost(),
+            Type::Map(map) => map.values.innermost(),
+            other => other,
+        }
+    }
+
+    /// [`Type::innermost`], to be changed.
+    pub fn innermost_mut(&mut self) -> &mut Type {
+        match self {
+            Type::Array(array) => array.items.innermost_mut(),
+            Type::Map(map) => map.values.innermost_mut(),
+            other => other,
+        }
+    }
+
     /// Whether values of this type can stand in a key: a scalar with one representation.
     pub fn is_key(&self) -> bool {
         matches!(
