@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::custom::{custom_properties, refuse_custom, refuse_strays, refuse_unknown, take_string};
 use crate::diagnostic::Diagnostics;
+use crate::lifecycle::{self, Lifecycle};
 use crate::names::check_name;
 use crate::node::{Map, Reader, Value};
 use crate::schema::{Retention, Schema, read_schema};
@@ -46,6 +47,8 @@ pub struct Contract {
     pub service_levels: Vec<ServiceLevel>,
     /// How long records are kept, from the service level `retention`.
     pub retention: Retention,
+    /// When it ends, from the service levels `endOfSupport` and `endOfLife`.
+    pub lifecycle: Lifecycle,
     /// The registry's compatibility level for the value subject.
     pub compatibility: String,
     /// Roles that give access.
@@ -255,8 +258,9 @@ fn read_servers(map: &Map<'_>) -> Vec<Server> {
         .collect()
 }
 
-fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
+fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention, Lifecycle) {
     let mut levels = Vec::new();
+    let mut lifecycle = Lifecycle::default();
     let mut retention = None;
     for item in map.maps("slaProperties") {
         let property = item.required_string("property").unwrap_or_default();
@@ -274,6 +278,25 @@ fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
         if level.property == "retention" {
             retention = read_retention(&item, &level);
         }
+        if let Some(end) = lifecycle.end(&level.property) {
+            *end = level.value.as_str().and_then(lifecycle::instant);
+            if end.is_none() {
+                item.refuse(
+                    "value",
+                    "is no day or instant",
+                    "write a day like `2027-06-30`, or an instant with its offset",
+                );
+            }
+            if let (Some(support), Some(life)) = (lifecycle.end_of_support, lifecycle.end_of_life)
+                && life < support
+            {
+                item.refuse(
+                    "value",
+                    "its life would end before its support",
+                    "write the same day for both, or a later one for `endOfLife`",
+                );
+            }
+        }
         levels.push(level);
     }
     if retention.is_none() {
@@ -283,7 +306,7 @@ fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
             "add `- property: retention` with `value: -1` (for ever), or a number and `unit: d`",
         );
     }
-    (levels, retention.unwrap_or(Retention::Unlimited))
+    (levels, retention.unwrap_or(Retention::Unlimited), lifecycle)
 }
 
 fn read_retention(item: &Map<'_>, level: &ServiceLevel) -> Option<Retention> {
@@ -341,7 +364,7 @@ fn read(map: &Map<'_>, document: Option<DataContract>) -> Option<Contract> {
     let team = read_team(map);
     let support = read_support(map);
     let servers = read_servers(map);
-    let (service_levels, retention) = read_service_levels(map);
+    let (service_levels, retention, lifecycle) = read_service_levels(map);
     let mut custom = custom_properties(map);
     let compatibility = match custom.remove("mesh.compatibility") {
         None => "FULL_TRANSITIVE".to_owned(),
@@ -392,6 +415,7 @@ fn read(map: &Map<'_>, document: Option<DataContract>) -> Option<Contract> {
         support,
         service_levels,
         retention,
+        lifecycle,
         compatibility,
         roles: map.again("roles"),
         custom,

@@ -24,6 +24,8 @@ pub(super) fn compare(old: &Contract, new: &Contract, out: &mut Vec<Change>) {
         support,
         service_levels,
         retention,
+        // Compared as service levels.
+        lifecycle: _,
         compatibility,
         roles,
         custom,
