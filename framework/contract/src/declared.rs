@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use crate::names::check_name;
-use crate::node::{Entry, Map, Value};
+use crate::node::{Entry, Map, Node, Value};
 
 /// A source that a product declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct DeclaredSource {
 pub enum SourceKind {
     /// A file in the source directory.
     File(FileSource),
+    /// Records of another product, or of another major version of the same one.
+    Product(ProductSource),
     /// Rows that are sent to the domain's HTTP API.
     Http {
         /// The path, `/v1/<product>` if none is declared.
@@ -40,6 +44,21 @@ pub struct FileSource {
     pub columns: BTreeMap<String, String>,
     /// Names in the file that are left out.
     pub ignore: Vec<String>,
+}
+
+/// Records of a product, as rows of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductSource {
+    /// The contract that is read, relative to the domain's folder and inside it.
+    pub contract: String,
+    /// Columns of that contract by which columns of the own one are known there.
+    pub columns: BTreeMap<String, String>,
+    /// Columns of that contract that are left out.
+    pub ignore: Vec<String>,
+    /// By own column: what its values are called here, by what they are called there.
+    pub values: BTreeMap<String, BTreeMap<String, String>>,
+    /// By own column: its value where it is null or not there.
+    pub default: BTreeMap<String, Json>,
 }
 
 /// How the rows of a file are written.
@@ -89,7 +108,7 @@ pub(crate) fn read_sources(map: &Map<'_>) -> Vec<DeclaredSource> {
 }
 
 fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
-    let ty = map.one_of("type", &["file", "http"]);
+    let ty = map.one_of("type", &["file", "product", "http"]);
     let name = match map.node("name") {
         Some(_) => map.required_string("name"),
         None => ty.clone(),
@@ -101,6 +120,7 @@ fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
     }
     let kind = match ty.as_deref() {
         Some("file") => read_file(map).map(SourceKind::File),
+        Some("product") => read_product(map).map(SourceKind::Product),
         Some(_) => Some(read_http(map)),
         // Which of its keys are right follows from the type.
         None => return None,
@@ -137,12 +157,7 @@ fn read_file(map: &Map<'_>) -> Option<FileSource> {
     let ignore = map.strings("ignore");
     let follow = map.boolean("follow").unwrap_or(false);
     let path = path?;
-    let inside = !path.starts_with('/')
-        && !path.contains('\\')
-        && path
-            .split('/')
-            .all(|part| !part.is_empty() && part != "." && part != "..");
-    if !inside {
+    if !is_inside(&path) {
         map.refuse(
             "path",
             "leads out of the source directory",
@@ -156,6 +171,66 @@ fn read_file(map: &Map<'_>) -> Option<FileSource> {
         columns,
         ignore,
     })
+}
+
+fn is_inside(path: &str) -> bool {
+    !path.starts_with('/')
+        && !path.contains('\\')
+        && path
+            .split('/')
+            .all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+fn read_product(map: &Map<'_>) -> Option<ProductSource> {
+    let contract = map.required_string("contract");
+    let columns = read_columns(map);
+    let ignore = map.strings("ignore");
+    let mut values = BTreeMap::new();
+    if let Some(all) = map.child("values") {
+        for column in all.keys() {
+            let names = all.peek_map(column).and_then(|names| texts(&names));
+            match names {
+                Some(names) => {
+                    values.insert(column.to_owned(), names);
+                }
+                None => all.refuse(
+                    column,
+                    "is no mapping of values",
+                    "write `column: { value there: value here }`",
+                ),
+            }
+        }
+    }
+    let default = match map.node("default").map(Node::to_json) {
+        Some(Json::Object(values)) => values.into_iter().collect(),
+        Some(_) => {
+            map.refuse("default", "is no mapping", "write `column: value` lines");
+            BTreeMap::new()
+        }
+        None => BTreeMap::new(),
+    };
+    let contract = contract?;
+    if !is_inside(&contract) {
+        map.refuse(
+            "contract",
+            "leads out of the domain's folder",
+            "write a path below it, such as `inputs/orders.odcs.yaml`",
+        );
+    }
+    Some(ProductSource {
+        contract,
+        columns,
+        ignore,
+        values,
+        default,
+    })
+}
+
+/// A mapping of texts to texts, whatever its keys are.
+fn texts(map: &Map<'_>) -> Option<BTreeMap<String, String>> {
+    map.keys()
+        .map(|key| Some((key.to_owned(), map.text(key)?.to_owned())))
+        .collect()
 }
 
 fn read_format(map: &Map<'_>, path: Option<&str>) -> Option<FileFormat> {

@@ -32,7 +32,7 @@ mod yaml;
 
 pub use contract::{Contract, Description, Server, ServiceLevel, Support, Team, TeamMember};
 pub use data_product::{DataProduct, ProductId, TopicName};
-pub use declared::{DeclaredSource, FileFormat, FileSource, SourceKind};
+pub use declared::{DeclaredSource, FileFormat, FileSource, ProductSource, SourceKind};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use field::Field;
 pub use lifecycle::{Lifecycle, Stage};

@@ -111,19 +111,23 @@ fn fits(unscaled: i128, precision: u8, scale: u8) -> Result<()> {
     Ok(())
 }
 
+/// `unscaled` / 10^`scale` in digits, `scale` of them after the point.
+pub(crate) fn digits(unscaled: i128, scale: u8) -> String {
+    let power = 10u128.pow(u32::from(scale));
+    let (whole, fraction) = (
+        unscaled.unsigned_abs() / power,
+        unscaled.unsigned_abs() % power,
+    );
+    let sign = if unscaled < 0 { "-" } else { "" };
+    match usize::from(scale) {
+        0 => format!("{sign}{whole}"),
+        width => format!("{sign}{whole}.{fraction:0width$}"),
+    }
+}
+
 impl<const P: u8, const S: u8> fmt::Display for Decimal<P, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let power = 10u128.pow(u32::from(S));
-        let (whole, fraction) = (self.0.unsigned_abs() / power, self.0.unsigned_abs() % power);
-        let sign = if self.0 < 0 { "-" } else { "" };
-        if S == 0 {
-            return write!(f, "{sign}{whole}");
-        }
-        write!(
-            f,
-            "{sign}{whole}.{fraction:0width$}",
-            width = usize::from(S)
-        )
+        f.write_str(&digits(self.0, S))
     }
 }
 

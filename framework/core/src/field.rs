@@ -367,24 +367,30 @@ macro_rules! time_field {
 time_field!(TimeMillis, Int, "%H:%M:%S%.3f");
 time_field!(TimeMicros, Long, "%H:%M:%S%.6f");
 
+/// A decimal's unscaled value.
+pub(crate) fn read_decimal(value: Option<&Value>, field: &str) -> Result<i128> {
+    let bytes = match present(value, field)? {
+        Value::Decimal(value) => {
+            Vec::<u8>::try_from(value).map_err(|_| mismatch(field, "a decimal"))?
+        }
+        _ => return Err(mismatch(field, "a decimal")),
+    };
+    if bytes.is_empty() || bytes.len() > 16 {
+        return Err(mismatch(field, "a decimal of at most 38 digits"));
+    }
+    let mut wide = [if bytes[0] & 0x80 == 0 { 0 } else { 0xff }; 16];
+    wide[16 - bytes.len()..].copy_from_slice(&bytes);
+    Ok(i128::from_be_bytes(wide))
+}
+
 impl<const P: u8, const S: u8> FieldValue for Decimal<P, S> {
     fn write(&self, out: &mut Vec<u8>) {
         write_decimal(self.unscaled(), out);
     }
 
     fn read(value: Option<&Value>, field: &str) -> Result<Self> {
-        let bytes = match present(value, field)? {
-            Value::Decimal(value) => {
-                Vec::<u8>::try_from(value).map_err(|_| mismatch(field, "a decimal"))?
-            }
-            _ => return Err(mismatch(field, "a decimal")),
-        };
-        if bytes.is_empty() || bytes.len() > 16 {
-            return Err(mismatch(field, "a decimal of at most 38 digits"));
-        }
-        let mut wide = [if bytes[0] & 0x80 == 0 { 0 } else { 0xff }; 16];
-        wide[16 - bytes.len()..].copy_from_slice(&bytes);
-        Self::from_unscaled(i128::from_be_bytes(wide)).map_err(|error| error.with("field", field))
+        let unscaled = read_decimal(value, field)?;
+        Self::from_unscaled(unscaled).map_err(|error| error.with("field", field))
     }
 
     fn to_json(&self) -> Json {

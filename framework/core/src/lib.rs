@@ -11,6 +11,8 @@ pub mod error;
 pub mod field;
 pub mod ids;
 pub mod limits;
+mod read_row;
+mod read_row;
 pub mod record;
 pub mod row;
 pub mod time;

@@ -55,6 +55,15 @@ impl Descriptor {
         Ok(key)
     }
 
+    /// Checks that `row` holds a value that `field` of this product may have.
+    ///
+    /// # Errors
+    /// As [`Descriptor::encode_row`], of that column.
+    pub fn check_cell(&self, field: &Field, row: &Map<String, Json>) -> Result<()> {
+        write_fields(std::slice::from_ref(field), row, "", &mut Vec::new())
+            .map_err(|error| error.with("topic", self.topic.as_str()))
+    }
+
     /// Reads the text of one cell, as delimited files have it, into the JSON that
     /// [`Descriptor::encode_row`] takes for `field`.
     ///

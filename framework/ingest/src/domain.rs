@@ -1,5 +1,6 @@
 //! From a domain's folder to what hosts it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use mesh_contract::SourceKind;
@@ -7,6 +8,7 @@ use mesh_core::{Descriptor, Error, ErrorKind, Result};
 use mesh_runtime::Domain;
 
 use crate::file::FileRows;
+use crate::product::Bridge;
 
 /// The largest file of a product that is read, in bytes; the parser's own limit is lower.
 const MAX_BYTES: u64 = 16 << 20;
@@ -36,11 +38,45 @@ pub fn load(folder: &Path) -> Result<Domain> {
                 "make a folder `products/<name>` with product.odps.yaml and contract.odcs.yaml",
             ));
     }
+    let mut fed = BTreeMap::new();
     for product in products {
         let descriptor = descriptor(&product)?;
-        domain = declare(domain.declared(descriptor), descriptor)?;
+        domain = declare(domain.declared(descriptor), descriptor, folder, &mut fed)?;
     }
+    refuse_circles(&fed)?;
     Ok(domain)
+}
+
+/// Which topics feed which.
+type Fed = BTreeMap<&'static str, Vec<&'static str>>;
+
+/// Refuses products that feed each other: a record would go round for ever.
+fn refuse_circles(fed: &Fed) -> Result<()> {
+    for start in fed.keys() {
+        let (mut next, mut seen) = (vec![*start], BTreeSet::new());
+        while let Some(topic) = next.pop() {
+            for from in fed.get(topic).into_iter().flatten() {
+                if from == start {
+                    return Err(Error::invalid("a product is fed by itself")
+                        .with("topic", start)
+                        .with("by", topic)
+                        .mend("remove one of the sources of type `product` between the two"));
+                }
+                if seen.insert(*from) {
+                    next.push(from);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A contract that a product reads.
+fn read_contract(folder: &Path, path: &str) -> Result<&'static Descriptor> {
+    let file = folder.join(path);
+    let text = read_text(&file)?;
+    let descriptor = Descriptor::parse(&file.display().to_string(), text, None)?;
+    Ok(Box::leak(Box::new(descriptor)))
 }
 
 /// The folders of products, by name.
@@ -64,20 +100,7 @@ fn products(folder: &Path) -> Result<Vec<PathBuf>> {
 fn descriptor(folder: &Path) -> Result<&'static Descriptor> {
     let read = |name: &str| -> Result<(String, &'static str)> {
         let path = folder.join(name);
-        let length = std::fs::metadata(&path)
-            .map_err(|error| unreadable(&path, error))?
-            .len();
-        if length > MAX_BYTES {
-            return Err(
-                Error::new(ErrorKind::ResourceExhausted, "a file is too large")
-                    .with("file", path.display())
-                    .with("bytes", length)
-                    .with("limit", MAX_BYTES),
-            );
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-        // A domain is loaded once and its products live as long as the process.
-        Ok((path.display().to_string(), text.leak()))
+        Ok((path.display().to_string(), read_text(&path)?))
     };
     let (product_file, product) = read("product.odps.yaml")?;
     let (contract_file, contract) = read("contract.odcs.yaml")?;
@@ -85,7 +108,29 @@ fn descriptor(folder: &Path) -> Result<&'static Descriptor> {
     Ok(Box::leak(Box::new(descriptor)))
 }
 
-fn declare(mut domain: Domain, descriptor: &'static Descriptor) -> Result<Domain> {
+/// The text of a file. A domain is loaded once and its products live as long as the process.
+fn read_text(path: &Path) -> Result<&'static str> {
+    let length = std::fs::metadata(path)
+        .map_err(|error| unreadable(path, error))?
+        .len();
+    if length > MAX_BYTES {
+        return Err(
+            Error::new(ErrorKind::ResourceExhausted, "a file is too large")
+                .with("file", path.display())
+                .with("bytes", length)
+                .with("limit", MAX_BYTES),
+        );
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+    Ok(text.leak())
+}
+
+fn declare(
+    mut domain: Domain,
+    descriptor: &'static Descriptor,
+    folder: &Path,
+    fed: &mut Fed,
+) -> Result<Domain> {
     let product = &descriptor.contract.product;
     let sources = descriptor
         .product
@@ -96,6 +141,14 @@ fn declare(mut domain: Domain, descriptor: &'static Descriptor) -> Result<Domain
             SourceKind::File(file) => {
                 let rows = FileRows::new(descriptor, file)?;
                 domain.source(&format!("{product}_{}", source.name), rows)
+            }
+            SourceKind::Product(source_of) => {
+                let from = read_contract(folder, &source_of.contract)?;
+                let bridge = Bridge::new(from, descriptor, source_of)?;
+                fed.entry(descriptor.topic.as_str())
+                    .or_default()
+                    .push(from.topic.as_str());
+                domain.row_handler(&format!("{product}_{}", source.name), from, bridge)
             }
             SourceKind::Http { path } => {
                 let path = path.clone().unwrap_or_else(|| format!("/v1/{product}"));

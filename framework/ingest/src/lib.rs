@@ -9,6 +9,7 @@
 
 mod domain;
 mod file;
+mod product;
 
 pub use domain::load;
 pub use mesh_runtime::Domain;

@@ -8,7 +8,7 @@ use mesh_core::{Descriptor, Error, Record, Result};
 use mesh_enforcement::{DecisionPoint, PassThrough};
 
 use crate::api::Api;
-use crate::handler::{AnyHandler, Handler, Typed};
+use crate::handler::{AnyHandler, Handler, RowHandler, Rows, Typed};
 use crate::keep::{Declared, Writer};
 use crate::replay::{self, Replay, Versions, Way};
 use crate::source::Source;
@@ -59,6 +59,22 @@ impl Domain {
     /// Consumes the product `R`, own or another domain's, as the group `<domain>.<name>`.
     pub fn handler<R: Record, H: Handler<R>>(mut self, name: &str, handler: H) -> Self {
         let handler: Typed<R, H> = Typed::new(handler);
+        self.handlers.push((name.to_owned(), Box::new(handler)));
+        self
+    }
+
+    /// Consumes the product of `read`, whose contract is read when the process starts, as
+    /// the group `<domain>.<name>`.
+    pub fn row_handler<H: RowHandler>(
+        mut self,
+        name: &str,
+        read: &'static Descriptor,
+        handler: H,
+    ) -> Self {
+        let handler = Rows {
+            product: read,
+            handler,
+        };
         self.handlers.push((name.to_owned(), Box::new(handler)));
         self
     }

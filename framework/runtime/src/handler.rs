@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use async_trait::async_trait;
 use futures::FutureExt;
 use mesh_core::{Descriptor, Error, Record, Result};
-use mesh_stream::{Decoder, RawRecord, Received, RegistryClient};
+use mesh_stream::{Decoder, RawRecord, Received, ReceivedRow, RegistryClient, RowDecoder};
 
 use crate::context::Context;
 use crate::effects::Effects;
@@ -28,6 +28,17 @@ pub trait Handler<R: Record>: Send + Sync + 'static {
     /// # Errors
     /// What kept it from deciding; no effects are committed then.
     async fn handle(&self, event: &Received<R>, ctx: &Context) -> Result<Effects>;
+}
+
+/// Consumes a product whose contract is read when the process starts, own or another
+/// domain's; otherwise as a [`Handler`].
+#[async_trait]
+pub trait RowHandler: Send + Sync + 'static {
+    /// What the event makes the domain do. `event.value` is `None` for a tombstone.
+    ///
+    /// # Errors
+    /// What kept it from deciding; no effects are committed then.
+    async fn handle(&self, event: &ReceivedRow, ctx: &Context) -> Result<Effects>;
 }
 
 /// A handler of any record type.
@@ -89,6 +100,40 @@ impl<R: Record, H: Handler<R>> AnyHandler for Typed<R, H> {
             decoder: Decoder::<R>::new(registry.clone())?,
             handler: self.handler,
         }))
+    }
+}
+
+pub(crate) struct Rows<H> {
+    pub(crate) product: &'static Descriptor,
+    pub(crate) handler: H,
+}
+
+impl<H: RowHandler> AnyHandler for Rows<H> {
+    fn descriptor(&self) -> &'static Descriptor {
+        self.product
+    }
+
+    fn start(self: Box<Self>, registry: &RegistryClient) -> Result<Box<dyn RunningHandler>> {
+        Ok(Box::new(DecodingRows {
+            decoder: RowDecoder::new(registry.clone(), self.product)?,
+            handler: self.handler,
+        }))
+    }
+}
+
+struct DecodingRows<H> {
+    handler: H,
+    decoder: RowDecoder,
+}
+
+#[async_trait]
+impl<H: RowHandler> RunningHandler for DecodingRows<H> {
+    async fn run(&self, record: &RawRecord, ctx: &Context) -> Result<Effects, Failure> {
+        let event = self.decoder.decode(record).await.map_err(Failure::Decode)?;
+        self.handler
+            .handle(&event, ctx)
+            .await
+            .map_err(Failure::Handle)
     }
 }
 

@@ -56,7 +56,7 @@ pub use domain::Domain;
 pub use effects::Effects;
 #[doc(hidden)]
 pub use failpoint::failpoints;
-pub use handler::Handler;
+pub use handler::{Handler, RowHandler};
 pub use peer::Peer;
 pub use replay::Replay;
 pub use run::{run, run_with};

@@ -165,7 +165,7 @@ impl Schemas {
         }
     }
 
-    async fn decode(&self, framed: &[u8]) -> Result<Value> {
+    pub(crate) async fn decode(&self, framed: &[u8]) -> Result<Value> {
         let (id, avro) = split_frame(framed)?;
         self.get(id).await?.decode(avro)
     }

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Mesh {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) name: String,
-    bootstrap: String,
+    pub(crate) bootstrap: String,
     registry_url: String,
     catalog_url: String,
     servers: Vec<JoinHandle<()>>,
@@ -137,6 +137,50 @@ impl Mesh {
         records.await.unwrap()
     }
 
+    /// The keys of the records in `topic`, framed.
+    pub(crate) async fn keys(&self, topic: &str) -> Vec<Vec<u8>> {
+        let (bootstrap, topic) = (self.bootstrap.clone(), topic.to_owned());
+        let keys = move || {
+            read_all(&bootstrap, &topic, |message| {
+                message.key().unwrap().to_vec()
+            })
+        };
+        tokio::task::spawn_blocking(keys).await.unwrap()
+    }
+
+    /// The rows in `topic` as JSON, under the contract of the product in `folder`.
+    pub(crate) async fn json(&self, topic: &str, folder: &str) -> Vec<String> {
+        let (bootstrap, topic) = (self.bootstrap.clone(), topic.to_owned());
+        let file = self
+            .folder()
+            .join("products")
+            .join(folder)
+            .join("contract.odcs.yaml");
+        let text = std::fs::read_to_string(file).unwrap().leak();
+        let product = Descriptor::parse("contract.odcs.yaml", text, None).unwrap();
+        let rows = move || {
+            read_all(&bootstrap, &topic, |message| {
+                let value = |schema: &str, framed: &[u8]| {
+                    let schema = Schema::parse_str(schema).unwrap();
+                    let reader = GenericDatumReader::builder(&schema).build().unwrap();
+                    reader.read_value(&mut &framed[5..]).unwrap()
+                };
+                match message.payload() {
+                    Some(payload) => {
+                        let row = product.decode_row(&value(&product.value_schema, payload));
+                        Json::Object(row.unwrap()).to_string()
+                    }
+                    None => {
+                        let key = value(&product.key_schema, message.key().unwrap());
+                        let key = product.decode_row_key(&key).unwrap();
+                        format!("deleted {}", Json::Object(key))
+                    }
+                }
+            })
+        };
+        tokio::task::spawn_blocking(rows).await.unwrap()
+    }
+
     /// What the topic holds for a reader of what is committed, in its order.
     pub(crate) async fn rows(&self) -> Vec<String> {
         let (bootstrap, topic) = (self.bootstrap.clone(), format!("{}.parcels.v1", self.name));
@@ -203,11 +247,7 @@ fn read(bootstrap: &str, topic: &str, schema: &str) -> Vec<String> {
     })
 }
 
-fn read_all(
-    bootstrap: &str,
-    topic: &str,
-    take: impl Fn(&BorrowedMessage<'_>) -> String,
-) -> Vec<String> {
+fn read_all<T>(bootstrap: &str, topic: &str, take: impl Fn(&BorrowedMessage<'_>) -> T) -> Vec<T> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "reader")

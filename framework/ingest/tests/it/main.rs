@@ -1,6 +1,7 @@
 //! A domain that is a folder: from its sources to its topics.
 #![allow(clippy::unwrap_used)]
 
+mod bridge;
 mod files;
 mod harness;
 mod http;
