@@ -11,6 +11,8 @@ use super::harness::Mesh;
 fn product(mesh: &Mesh, folder: &str, version: &str, sources: &str, columns: &str) {
     let (name, major) = (&mesh.name, &version[..1]);
     let folder = mesh.folder().join("products").join(folder);
+    // The harness makes a folder for its own product.
+    std::fs::remove_dir(mesh.folder().join("products/parcels")).ok();
     std::fs::create_dir_all(&folder).unwrap();
     let id = format!("urn:test:contract:{name}.stock");
     let product = format!(
