@@ -228,6 +228,9 @@ def check_imports(mesh, judge):
     products = sorted((mesh.workspace / "domains").glob("*/products/*"))
     for product in products:
         for number, (form, ending) in enumerate(exports.items()):
+            # The dialects of SQL differ in their types, not by product.
+            if ":" in form and product != products[0]:
+                continue
             target = samples / f"{product.name}_{number}.{ending}"
             mesh.run("contract", "export", product, "--format", form, "--output", target)
             dialect = ["--dialect", form.split(":")[1]] if ":" in form else []
@@ -294,9 +297,12 @@ def check_uuids(mesh, judge, payments):
 
 
 def check_bank(mesh, judge, contracts):
-    """Every product on the broker; those with state also as their readers see them."""
+    """Every product on the broker; those with state also as their readers see them. Answers
+    which checks fail, by product."""
+    known = {}
     for product, contract in contracts.items():
         checks, bad, why = judge.test(contract, "mesh", mesh.work)
+        known[product] = bad
         expect(len(checks) >= 15, f"{product}: only {len(checks)} checks were made")
         document = yaml.safe_load(contract.read_text())
         schema = document["schema"][0]
@@ -320,17 +326,17 @@ def check_bank(mesh, judge, contracts):
         topic = "all but that of the key" if bad else "all"
         say(f"{product}: of {len(checks)} checks on the topic pass {topic}; "
             f"{len(checks_of_rows)} pass on the {len(rows)} rows that SQL reads")
+    return known
 
 
-def check_breaches(mesh, judge, contracts):
-    """Raw records that break a promise: each must fail the check of that promise, and no other."""
-    raw, known = Raw(mesh), {}
+def check_breaches(mesh, judge, contracts, known):
+    """Raw records that break a promise: each must fail the check of that promise, and no other
+    beyond those that are `known` to fail."""
+    raw = Raw(mesh)
 
     def breach(product, what, expected, change):
         contract = contracts[product]
         topic = yaml.safe_load(contract.read_text())["schema"][0]["physicalName"]
-        if product not in known:
-            known[product] = judge.test(contract, "mesh", mesh.work)[1]
         schema, record = raw.one(topic)
         change(schema, record)
         raw.put(topic, schema, record)
@@ -338,7 +344,7 @@ def check_breaches(mesh, judge, contracts):
         new = bad - known[product]
         expect(new == expected, f"{product}: {what}: it fails {new} instead of {expected}: {why}")
         known[product] = bad
-        say(f"{product}: {what}: it fails by {', '.join(sorted(f'{check} of {of}' for check, of in new))}")
+        say(f"{product}: {what}: it fails by {', '.join(sorted(f'{check} of {of}' if of else check for check, of in new))}")
 
     def duration(_, record):
         record.update(application_id=900_000_001, duration_months=0)
@@ -406,11 +412,11 @@ def main():
             check_imports(mesh, judge)
             check_adopt(mesh, judge)
             check_uuids(mesh, judge, contracts["transaction.payments"])
-            check_bank(mesh, judge, contracts)
+            known = check_bank(mesh, judge, contracts)
             applications = contracts["loan.applications"]
             expect(command(applications, "lint") == 0, "the command datacontract lint fails")
             expect(command(applications, "test") == 0, "the command datacontract test fails for loan.applications")
-            check_breaches(mesh, judge, contracts)
+            check_breaches(mesh, judge, contracts, known)
             expect(command(applications, "test") == 1, "the command datacontract test passes broken loan.applications")
         finally:
             mesh.stop()
