@@ -1,6 +1,6 @@
 """Judges what we write and what we serve by datacontract-cli and the official JSON Schemas.
 
-Every contract of `domains/` and `examples/`, and everything that `mesh contract import` and
+Every contract of the repository, and everything that `mesh contract import` and
 `mesh adopt` write, must pass `datacontract lint` and the schemas of ODCS and ODPS. `datacontract
 test` must pass for the banking products on our broker and our registry, and fail by the very
 check whose promise a raw record breaks."""
@@ -111,23 +111,24 @@ class Judge:
             kind = jsonschema.validators.validator_for(schema)
             self.schemas[name] = kind(schema, format_checker=jsonschema.FormatChecker())
 
-    def standard(self, path):
-        """Holds a file against the official JSON Schema of its kind."""
+    def complaint(self, path):
+        """What the official JSON Schema of its kind says against a file; nothing without one."""
         validator = self.schemas.get("odcs" if path.name.endswith("odcs.yaml") else "odps")
-        if validator is not None:
-            # As JSON has it: dates stay text.
-            document = yaml.load(path.read_text(), Loader=JsonLoader)
-            for error in validator.iter_errors(document):
-                sys.exit(f"datacontract: {path}: {error.json_path}: the official JSON Schema says: {error.message[:300]}")
+        if validator is None:
+            return None
+        document = yaml.load(path.read_text(), Loader=JsonLoader)
+        error = next(validator.iter_errors(document), None)
+        return error and f"{error.json_path}: {error.message[:300]}"
 
-    def lint(self, *folders):
-        """Both judges on the contracts and products below `folders`; how many there were."""
+    def lint(self, *folders, but=None):
+        """Both judges on the contracts and products below `folders`; how many contracts there were."""
         files = sorted(file for folder in folders for file in pathlib.Path(folder).rglob("*.yaml"))
+        files = [file for file in files if file.name.endswith(("odcs.yaml", "odps.yaml")) and file != but]
         contracts = [file for file in files if file.name.endswith("odcs.yaml")]
         expect(contracts, f"there is no contract below {', '.join(map(str, folders))}")
         for file in files:
-            if file.name.endswith(("odcs.yaml", "odps.yaml")):
-                self.standard(file)
+            found = self.complaint(file)
+            expect(not found, f"{file}: the official JSON Schema says: {found}")
         for file in contracts:
             result = self.runner.invoke(app, ["lint", str(file)])
             expect(result.exit_code == 0, f"datacontract lint {file} ends with {result.exit_code}:\n{result.output}")
@@ -211,6 +212,18 @@ def numbers(value, declared):
     if "properties" in declared:
         return {one["name"]: numbers(value[one["name"]], one) for one in declared["properties"]}
     return float(value) if declared["logicalType"] == "number" else value
+
+
+def check_repository(workspace, judge):
+    """Every contract and product of the repository, tests' too, but the one that is wrong on
+    purpose, which must not pass."""
+    wrong = workspace / "framework/core/tests/it/contracts/broken.odcs.yaml"
+    parts = [workspace / part for part in ("domains", "examples", "framework", "governance", "catalog")]
+    count = judge.lint(*parts, but=wrong)
+    expect(judge.runner.invoke(app, ["lint", str(wrong)]).exit_code == 1, f"datacontract lint passes {wrong}")
+    expect("odcs" not in judge.schemas or judge.complaint(wrong), f"the official JSON Schema passes {wrong}")
+    say(f"the repository: {count} contracts pass datacontract lint"
+        f"{' and, with the products, the official JSON Schemas' if judge.schemas else ''}; the broken one does not")
 
 
 def check_imports(mesh, judge):
@@ -397,9 +410,7 @@ def main():
     options = arguments.parse_args()
     judge = Judge()
     workspace = options.workspace.resolve()
-    count = judge.lint(*(one for one in (workspace / "domains", workspace / "examples") if one.is_dir()))
-    say(f"the repository: {count} contracts pass datacontract lint"
-        f"{' and, with the products, the official JSON Schemas' if judge.schemas else ''}")
+    check_repository(workspace, judge)
     with tempfile.TemporaryDirectory() as work:
         mesh = Mesh(options.programs.resolve(), workspace, pathlib.Path(work))
         contracts = {
