@@ -421,8 +421,9 @@ def main():
     option("config", None, "a TOML file with a table [kafka] of settings of librdkafka")
     option("batch-events", 500, "decisions that share a transaction at most", int)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # The registry's client tells of every request otherwise.
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    log.setLevel(logging.INFO)
     try:
         status = Status()
         domain = Domain(options, status)
