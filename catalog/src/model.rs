@@ -6,9 +6,9 @@ mod product;
 mod switch;
 
 pub(crate) use document::{Column, Document};
-pub(crate) use domain::{Domain, DomainPage, DomainRegistration};
+pub(crate) use domain::{Domain, DomainPage, DomainRegistration, Read};
 pub(crate) use product::{
-    Outcome, ProductDetail, ProductKind, ProductPage, ProductRegistration, ProductSummary,
-    Registered, Removed, Status, Upstream, VersionSummary,
+    Life, Outcome, ProductDetail, ProductKind, ProductPage, ProductRegistration, ProductSummary,
+    Reader, Registered, Removed, Status, Upstream, VersionSummary,
 };
 pub(crate) use switch::{Switch, Switched};

@@ -4,7 +4,7 @@ use mesh_core::contract::Version;
 use mesh_core::{Error, Result};
 use sqlx::SqliteConnection;
 
-use super::{App, standing};
+use super::{App, life, standing};
 use crate::model::{Document, ProductDetail, Upstream, VersionSummary};
 use crate::store::{self, Entry};
 
@@ -43,6 +43,8 @@ impl App {
         })?;
         let kept = store::texts(&mut transaction, domain, product, version).await?;
         let upstream = upstream(&mut transaction, &kept.document).await?;
+        let (topic, contract_id) = (&kept.summary.topic, &kept.document.contract_id);
+        let readers = store::readers(&mut transaction, topic, contract_id, version.major).await?;
         Ok(ProductDetail {
             key_schema_id: kept.key_schema_id,
             key_subject: format!("{}-key", kept.summary.topic),
@@ -52,6 +54,8 @@ impl App {
             contract_text: kept.contract_text,
             product_text: kept.product_text,
             upstream,
+            lifecycle: life::life(&kept.document, &entries, version.major),
+            readers,
             versions: versions(&entries),
             document: kept.document,
             summary: kept.summary,

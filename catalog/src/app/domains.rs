@@ -12,6 +12,8 @@ use crate::model::{Domain, DomainPage, DomainRegistration};
 use crate::store;
 
 const MAX_URL: usize = 2_048;
+/// The longest name of a topic is 249 characters; handlers need no more.
+const MAX_NAME: usize = 249;
 const MAX_DESCRIPTION: usize = 2_000;
 
 impl App {
@@ -35,9 +37,21 @@ impl App {
                 .with("field", "description")
                 .mend(format!("say it in {MAX_DESCRIPTION} characters")));
         }
+        for read in registration.reads.iter().flatten() {
+            for (field, text) in [("handler", &read.handler), ("topic", &read.topic)] {
+                if text.is_empty() || text.len() > MAX_NAME {
+                    return Err(Error::invalid("a name is empty or too long")
+                        .with("field", format!("reads.{field}"))
+                        .mend(format!("write 1 to {MAX_NAME} characters")));
+                }
+            }
+        }
         let mut transaction = self.store.write().await?;
         let known = store::domain(&mut transaction, name).await?;
         store::put_domain(&mut transaction, name, &api_url, description, Utc::now()).await?;
+        if let Some(reads) = &registration.reads {
+            store::put_reads(&mut transaction, name, reads).await?;
+        }
         let domain = store::domain(&mut transaction, name).await?;
         store::commit(transaction).await?;
         let domain = domain.ok_or_else(|| Error::internal("a domain is gone while it is kept"))?;

@@ -4,6 +4,7 @@
 mod cursor;
 mod detail;
 mod domains;
+mod life;
 mod listing;
 mod registration;
 mod removal;

@@ -5,7 +5,7 @@ use mesh_core::contract::{Contract, DataProduct, KeySchema, Version};
 use mesh_core::{Error, ErrorKind, Result};
 use serde_json::Value as Json;
 
-use super::{App, standing};
+use super::{App, life, standing};
 use crate::model::{
     Column, Document, Outcome, ProductKind, ProductRegistration, Registered, Status,
 };
@@ -76,6 +76,7 @@ impl App {
             }
             Some(kept) if kept.changes == new.changes => Outcome::Unchanged,
             Some(_) => {
+                life::refuse_new_readers(&mut transaction, new).await?;
                 store::change_version(&mut transaction, new, now).await?;
                 Outcome::Updated
             }
@@ -92,6 +93,7 @@ impl App {
                     .with("product", format!("{}.{}", owner.0, owner.1))
                     .mend("give the contract an `id` of its own"));
                 }
+                life::refuse_new_readers(&mut transaction, new).await?;
                 store::add_version(&mut transaction, new, now).await?;
                 Outcome::Created
             }

@@ -279,6 +279,7 @@ fn symbols(ty: &Type) -> Vec<Symbol> {
             })
             .collect(),
         Type::Array(array) => symbols(&array.items),
+        Type::Map(map) => symbols(&map.values),
         _ => Vec::new(),
     }
 }
@@ -287,6 +288,7 @@ fn fields(ty: &Type) -> Vec<Column> {
     match ty {
         Type::Object(object) => object.fields.iter().map(Column::of).collect(),
         Type::Array(array) => fields(&array.items),
+        Type::Map(map) => fields(&map.values),
         _ => Vec::new(),
     }
 }

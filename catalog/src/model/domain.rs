@@ -14,6 +14,21 @@ pub(crate) struct DomainRegistration {
     /// What the domain is about; at most 2,000 characters.
     #[serde(default)]
     pub(crate) description: Option<String>,
+    /// What its handlers read; left out, what was said before stays.
+    #[serde(default)]
+    pub(crate) reads: Option<Vec<Read>>,
+}
+
+/// A topic that a handler reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Read {
+    /// The handler's name.
+    #[schema(example = "assess")]
+    pub(crate) handler: String,
+    /// The topic.
+    #[schema(example = "customer.profiles.v1")]
+    pub(crate) topic: String,
 }
 
 /// A domain that has registered itself or a product.

@@ -201,6 +201,33 @@ pub(crate) struct Upstream {
     pub(crate) product: Option<String>,
 }
 
+/// When a version ends, and what follows it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Life {
+    /// `current`, `announced` (an end is), `unsupported` (no new reader is accepted) or
+    /// `ended` (nobody reads it any more).
+    #[schema(example = "announced")]
+    pub(crate) stage: &'static str,
+    /// From when no new reader is accepted; null while that is not announced.
+    pub(crate) end_of_support: Option<DateTime<Utc>>,
+    /// From when nobody reads it any more; null while that is not announced.
+    pub(crate) end_of_life: Option<DateTime<Utc>>,
+    /// The topic of the major version to read instead; null while there is none.
+    #[schema(example = "customer.credit_scores.v2")]
+    pub(crate) successor: Option<String>,
+}
+
+/// Somebody who reads a product.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+pub(crate) struct Reader {
+    /// The domain.
+    pub(crate) domain: String,
+    /// The product that is made from it; null for a handler.
+    pub(crate) product: Option<String>,
+    /// The handler that reads it; null where only a product names it as its input.
+    pub(crate) handler: Option<String>,
+}
+
 /// All about one version of a product.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ProductDetail {
@@ -226,6 +253,10 @@ pub(crate) struct ProductDetail {
     pub(crate) product_text: String,
     /// The contracts it reads, and the products behind them: lineage, one step up.
     pub(crate) upstream: Vec<Upstream>,
+    /// When it ends, and what follows it.
+    pub(crate) lifecycle: Life,
+    /// Who reads it, as far as domains say: lineage, one step down.
+    pub(crate) readers: Vec<Reader>,
     /// Every version, the highest first.
     pub(crate) versions: Vec<VersionSummary>,
 }

@@ -6,6 +6,7 @@
 
 mod domains;
 mod products;
+mod readers;
 mod standings;
 mod versions;
 
@@ -21,6 +22,7 @@ use sqlx::{Sqlite, Transaction};
 
 pub(crate) use domains::{domain, domains, put_domain, touch_domain};
 pub(crate) use products::{Filter, products, set_current};
+pub(crate) use readers::{put_reads, readers};
 pub(crate) use standings::{Decided, decide, forget_decision, set_status, standings};
 pub(crate) use versions::{
     Changes, Entry, NewVersion, add_version, change_version, contract_owner, entries,

@@ -7,6 +7,7 @@ mod detail;
 mod domains;
 mod durability;
 mod harness;
+mod lifecycle;
 mod listing;
 mod openapi;
 mod refusals;

@@ -23,6 +23,9 @@ pub(crate) struct SqlArgs {
     purpose: String,
 }
 
+/// The header of what is to be known about the tables that were read.
+const NOTICE: &str = "mesh-notice";
+
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -67,6 +70,9 @@ pub(crate) async fn run(args: SqlArgs) -> Result<()> {
     };
     let client = Client::new(&args.url, &args.principal, &args.purpose)?;
     let response = client.ask(&statement, args.format).await?;
+    for notice in response.headers().get_all(NOTICE) {
+        eprintln!("notice: {}", notice.to_str().unwrap_or_default());
+    }
     let mut bytes = response.bytes_stream();
     let mut out = tokio::io::stdout();
     let mut last = b'\n';

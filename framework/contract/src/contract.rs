@@ -1,16 +1,19 @@
 //! A data contract (Bitol ODCS v3.2.0).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use semver::Version;
 use serde_json::Value as Json;
 
+use crate::custom::{custom_properties, refuse_custom, refuse_strays, refuse_unknown, take_string};
 use crate::diagnostic::Diagnostics;
+use crate::lifecycle::{self, Lifecycle};
 use crate::names::check_name;
-use crate::node::{Map, Reader};
-use crate::schema::{
-    Retention, Schema, custom_properties, read_schema, refuse_unknown, take_string,
-};
+use crate::node::{Map, Reader, Value};
+use crate::schema::{Retention, Schema, read_schema};
+use crate::standard::{self, DataContract, Role};
+use crate::yaml::shown;
 
 /// A contract: what a product promises to those who read it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +37,7 @@ pub struct Contract {
     pub tags: Vec<String>,
     /// The one record type.
     pub schema: Schema,
-    /// Where the data stand.
+    /// The Kafka clusters that carry them.
     pub servers: Vec<Server>,
     /// Who answers for it.
     pub team: Option<Team>,
@@ -44,10 +47,15 @@ pub struct Contract {
     pub service_levels: Vec<ServiceLevel>,
     /// How long records are kept, from the service level `retention`.
     pub retention: Retention,
+    /// When it ends, from the service levels `endOfSupport` and `endOfLife`.
+    pub lifecycle: Lifecycle,
     /// The registry's compatibility level for the value subject.
     pub compatibility: String,
+    /// Roles that give access.
+    pub roles: Vec<Role>,
     /// `customProperties` that the framework gives no meaning, by name.
     pub custom: BTreeMap<String, Json>,
+    pub(crate) document: Arc<DataContract>,
 }
 
 /// Why the data exist and how they may be used.
@@ -131,10 +139,18 @@ impl Contract {
     /// Everything in the file that is wrong or not understood, with line, field and mend.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
         let reader = Reader::new(file);
-        let contract = reader
-            .parse(text)
-            .and_then(|root| read(&reader.map(&root, "")?));
+        let contract = reader.parse(text).and_then(|root| {
+            let document = standard::read_contract(&reader, &root);
+            reader.settle();
+            refuse_strays(&reader, &root, "", true);
+            read(&reader.map(&root, "")?, document)
+        });
         reader.finish(contract)
+    }
+
+    /// The whole of what the file says, also what the framework gives no meaning.
+    pub fn document(&self) -> &DataContract {
+        &self.document
     }
 }
 
@@ -147,7 +163,7 @@ pub(crate) fn read_version(map: &Map<'_>) -> Option<Version> {
         _ => {
             map.refuse(
                 "version",
-                format!("`{text}` is not a semantic version from 1.0.0"),
+                format!("`{}` is not a semantic version from 1.0.0", shown(&text)),
                 "write `version: \"1.0.0\"`",
             );
             None
@@ -173,75 +189,78 @@ pub(crate) fn read_description(map: &Map<'_>) -> Description {
         limitations: child.string("limitations"),
         usage: child.string("usage"),
     };
-    child.finish();
     description
 }
 
 pub(crate) fn read_team(map: &Map<'_>) -> Option<Team> {
+    // Before v3.1.0 a team was the list of its members.
+    if matches!(map.value("team"), Some(Value::Seq(_))) {
+        return Some(Team {
+            members: read_members(map, "team"),
+            ..Team::default()
+        });
+    }
     let team = map.child("team")?;
-    let read = Team {
+    Some(Team {
         name: team.string("name"),
         description: team.string("description"),
-        members: team
-            .maps("members")
-            .into_iter()
-            .filter_map(|member| {
-                let read = TeamMember {
-                    username: member.required_string("username").unwrap_or_default(),
-                    name: member.string("name"),
-                    role: member.string("role"),
-                };
-                member.finish();
-                (!read.username.is_empty()).then_some(read)
+        members: read_members(&team, "members"),
+    })
+}
+
+fn read_members(map: &Map<'_>, key: &'static str) -> Vec<TeamMember> {
+    map.maps(key)
+        .into_iter()
+        .filter_map(|member| {
+            Some(TeamMember {
+                username: member.required_string("username")?,
+                name: member.string("name"),
+                role: member.string("role"),
             })
-            .collect(),
-    };
-    team.finish();
-    Some(read)
+        })
+        .collect()
 }
 
 pub(crate) fn read_support(map: &Map<'_>) -> Vec<Support> {
     map.maps("support")
         .into_iter()
         .filter_map(|item| {
-            let read = Support {
-                channel: item.required_string("channel").unwrap_or_default(),
+            Some(Support {
+                channel: item.required_string("channel")?,
                 url: item.string("url"),
                 description: item.string("description"),
                 tool: item.string("tool"),
-            };
-            item.finish();
-            (!read.channel.is_empty()).then_some(read)
+            })
         })
         .collect()
 }
 
+/// The Kafka servers; servers of other types are for others to read.
 fn read_servers(map: &Map<'_>) -> Vec<Server> {
     map.maps("servers")
         .into_iter()
+        .filter(|item| item.text("type") == Some("kafka"))
         .filter_map(|item| {
             let server = item.required_string("server");
-            item.one_of("type", &["kafka"]);
             let host = item.required_string("host");
-            if item.node("format").is_some() {
+            if item.has("format") {
                 item.one_of("format", &["avro"]);
             } else {
                 item.refuse("format", "is missing", "write `format: avro`");
             }
-            let read = Server {
+            Some(Server {
                 server: server?,
                 host: host?,
                 environment: item.string("environment"),
                 description: item.string("description"),
-            };
-            item.finish();
-            Some(read)
+            })
         })
         .collect()
 }
 
-fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
+fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention, Lifecycle) {
     let mut levels = Vec::new();
+    let mut lifecycle = Lifecycle::default();
     let mut retention = None;
     for item in map.maps("slaProperties") {
         let property = item.required_string("property").unwrap_or_default();
@@ -256,9 +275,27 @@ fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
             property,
             value,
         };
-        item.finish();
         if level.property == "retention" {
             retention = read_retention(&item, &level);
+        }
+        if let Some(end) = lifecycle.end(&level.property) {
+            *end = level.value.as_str().and_then(lifecycle::instant);
+            if end.is_none() {
+                item.refuse(
+                    "value",
+                    "is no day or instant",
+                    "write a day like `2027-06-30`, or an instant with its offset",
+                );
+            }
+            if let (Some(support), Some(life)) = (lifecycle.end_of_support, lifecycle.end_of_life)
+                && life < support
+            {
+                item.refuse(
+                    "value",
+                    "its life would end before its support",
+                    "write the same day for both, or a later one for `endOfLife`",
+                );
+            }
         }
         levels.push(level);
     }
@@ -269,7 +306,7 @@ fn read_service_levels(map: &Map<'_>) -> (Vec<ServiceLevel>, Retention) {
             "add `- property: retention` with `value: -1` (for ever), or a number and `unit: d`",
         );
     }
-    (levels, retention.unwrap_or(Retention::Unlimited))
+    (levels, retention.unwrap_or(Retention::Unlimited), lifecycle)
 }
 
 fn read_retention(item: &Map<'_>, level: &ServiceLevel) -> Option<Retention> {
@@ -316,9 +353,7 @@ const COMPATIBILITY: [&str; 7] = [
 /// The longest name of a topic, of its dead letters' topic and of its subjects alike.
 const TOPIC_LENGTH: usize = 245;
 
-fn read(map: &Map<'_>) -> Option<Contract> {
-    map.one_of("apiVersion", &["v3.2.0"]);
-    map.one_of("kind", &["DataContract"]);
+fn read(map: &Map<'_>, document: Option<DataContract>) -> Option<Contract> {
     let id = map.required_string("id");
     let name = map.string("name");
     let version = read_version(map);
@@ -329,16 +364,17 @@ fn read(map: &Map<'_>) -> Option<Contract> {
     let team = read_team(map);
     let support = read_support(map);
     let servers = read_servers(map);
-    let (service_levels, retention) = read_service_levels(map);
+    let (service_levels, retention, lifecycle) = read_service_levels(map);
     let mut custom = custom_properties(map);
     let compatibility = match custom.remove("mesh.compatibility") {
         None => "FULL_TRANSITIVE".to_owned(),
         Some(Json::String(level)) if COMPATIBILITY.contains(&level.as_str()) => level,
         Some(_) => {
-            map.refuse(
-                "customProperties",
-                "`mesh.compatibility` is not a compatibility level",
-                format!("write one of {}", crate::node::quoted(&COMPATIBILITY)),
+            refuse_custom(
+                map,
+                "mesh.compatibility",
+                "`mesh.compatibility` is not a compatibility level".to_owned(),
+                &format!("write one of {}", crate::node::quoted(&COMPATIBILITY)),
             );
             String::new()
         }
@@ -358,7 +394,6 @@ fn read(map: &Map<'_>) -> Option<Contract> {
             None
         }
     };
-    map.finish();
 
     let (schema, domain, version) = (schema?, domain?, version?);
     let product = match named {
@@ -380,8 +415,11 @@ fn read(map: &Map<'_>) -> Option<Contract> {
         support,
         service_levels,
         retention,
+        lifecycle,
         compatibility,
+        roles: map.again("roles"),
         custom,
+        document: Arc::new(document?),
     })
 }
 
@@ -395,7 +433,7 @@ fn product_of_topic(map: &Map<'_>, topic: &str, domain: &str, version: &Version)
     if found.is_none() {
         map.refuse(
             "physicalName",
-            format!("`{topic}` is not this product's topic"),
+            format!("`{}` is not this product's topic", shown(topic)),
             format!(
                 "write `{domain}.<product>.v{}`: the domain, the product and the major version; \
                  a topic that was there before its contract is taken over with the contract's \

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::contract::Contract;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::product::Product;
+use crate::source::Source;
+use crate::yaml::shown;
 
 /// The name of a product in the mesh, `customer.credit_scores`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,15 +91,21 @@ impl DataProduct {
                 };
             }
         };
+        let places = Source::parse(product_file, product_text)?;
         let mut items = Vec::new();
         let mut differ = |field: &str, ours: &str, theirs: &str| {
             if ours != theirs {
+                let (line, column) = places.position(field).unwrap_or((1, 1));
                 items.push(Diagnostic {
                     file: product_file.to_owned(),
-                    line: 1,
-                    column: 1,
+                    line,
+                    column,
                     field: field.to_owned(),
-                    message: format!("`{ours}` here and `{theirs}` in {contract_file}"),
+                    message: format!(
+                        "`{}` here and `{}` in {contract_file}",
+                        shown(ours),
+                        shown(theirs)
+                    ),
                     mend: "make the two files say the same".to_owned(),
                 });
             }
@@ -107,9 +115,14 @@ impl DataProduct {
         let kept = product
             .output_ports
             .iter()
-            .find(|port| port.contract_id.as_deref() == Some(contract.id.as_str()));
+            .enumerate()
+            .find(|(_, port)| port.contract_id.as_deref() == Some(contract.id.as_str()));
         match kept {
-            Some(port) => differ("outputPorts", &port.version, &contract.version.to_string()),
+            Some((at, port)) => differ(
+                &format!("outputPorts[{at}].version"),
+                &port.version,
+                &contract.version.to_string(),
+            ),
             None => differ("outputPorts", "no port with a contractId", &contract.id),
         }
         match Diagnostics::from_items(items) {

@@ -13,7 +13,10 @@ pub fn check_name(name: &str) -> Result<(), (String, String)> {
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if !valid {
-        return Err((format!("`{name}` is not a valid name"), rule.into()));
+        return Err((
+            format!("`{}` is not a valid name", crate::yaml::shown(name)),
+            rule.into(),
+        ));
     }
     if let Some((_, digits)) = name.rsplit_once("_v")
         && !digits.is_empty()

@@ -1,268 +1,61 @@
-//! YAML with positions, and a reader that collects every problem instead of stopping at
-//! the first.
+//! A mapping being read: typed access to its keys, each refusal with its place.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
-
-use crate::diagnostic::{Diagnostic, Diagnostics};
-
-/// The largest file read, in bytes; a contract of 1 MiB holds thousands of columns.
-const MAX_BYTES: usize = 1 << 20;
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct At {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Node {
-    pub(crate) at: At,
-    pub(crate) value: Value,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Str(String),
-    Seq(Vec<Node>),
-    Map(Vec<(String, At, Node)>),
-}
-
-impl Value {
-    fn kind(&self) -> &'static str {
-        match self {
-            Value::Null => "empty",
-            Value::Bool(_) => "a boolean",
-            Value::Int(_) => "an integer",
-            Value::Float(_) => "a number",
-            Value::Str(_) => "a string",
-            Value::Seq(_) => "a list",
-            Value::Map(_) => "a mapping",
-        }
-    }
-}
-
-impl Node {
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Bool(value) => (*value).into(),
-            Value::Int(value) => (*value).into(),
-            Value::Float(value) => (*value).into(),
-            Value::Str(value) => value.clone().into(),
-            Value::Seq(items) => items.iter().map(Node::to_json).collect(),
-            Value::Map(entries) => entries
-                .iter()
-                .map(|(key, _, node)| (key.clone(), node.to_json()))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
-        }
-    }
-}
-
-/// Collects what is wrong with one file.
-pub(crate) struct Reader {
-    file: String,
-    problems: RefCell<Vec<Diagnostic>>,
-}
-
-impl Reader {
-    pub(crate) fn new(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            problems: RefCell::new(Vec::new()),
-        }
-    }
-
-    pub(crate) fn refuse(
-        &self,
-        at: At,
-        field: &str,
-        message: impl Into<String>,
-        mend: impl Into<String>,
-    ) {
-        self.problems.borrow_mut().push(Diagnostic {
-            file: self.file.clone(),
-            line: at.line,
-            column: at.column,
-            field: field.to_owned(),
-            message: message.into(),
-            mend: mend.into(),
-        });
-    }
-
-    /// The model if nothing was refused, else everything that was.
-    pub(crate) fn finish<T>(self, model: Option<T>) -> Result<T, Diagnostics> {
-        let mut problems = self.problems.into_inner();
-        match model {
-            Some(model) if problems.is_empty() => Ok(model),
-            _ => {
-                if problems.is_empty() {
-                    problems.push(Diagnostic {
-                        file: self.file,
-                        line: 1,
-                        column: 1,
-                        field: String::new(),
-                        message: "the file cannot be read".into(),
-                        mend: "check it against the official JSON Schema".into(),
-                    });
-                }
-                match Diagnostics::from_items(problems) {
-                    Some(problems) => Err(problems),
-                    None => unreachable!("a problem was pushed above"),
-                }
-            }
-        }
-    }
-
-    /// Parses `text` as one YAML document whose root is a mapping.
-    pub(crate) fn parse(&self, text: &str) -> Option<Node> {
-        let start = At { line: 1, column: 1 };
-        if text.len() > MAX_BYTES {
-            self.refuse(
-                start,
-                "",
-                format!("the file has {} bytes", text.len()),
-                format!("keep it under {MAX_BYTES} bytes"),
-            );
-            return None;
-        }
-        let documents = match MarkedYaml::load_from_str(text) {
-            Ok(documents) => documents,
-            Err(error) => {
-                let at = At {
-                    line: error.marker().line(),
-                    column: error.marker().col() + 1,
-                };
-                self.refuse(
-                    at,
-                    "",
-                    format!("not valid YAML: {}", error.info()),
-                    "mend the syntax at this line",
-                );
-                return None;
-            }
-        };
-        let [document] = documents.as_slice() else {
-            self.refuse(
-                start,
-                "",
-                format!("{} YAML documents in one file", documents.len()),
-                "write exactly one document, without `---` in between",
-            );
-            return None;
-        };
-        self.convert(document, "", 0)
-    }
-
-    fn convert(&self, yaml: &MarkedYaml<'_>, path: &str, depth: usize) -> Option<Node> {
-        let at = At {
-            line: yaml.span.start.line(),
-            column: yaml.span.start.col() + 1,
-        };
-        if depth > 64 {
-            self.refuse(at, path, "nested more than 64 levels deep", "flatten it");
-            return None;
-        }
-        let value = match &yaml.data {
-            YamlData::Value(Scalar::Null) => Value::Null,
-            YamlData::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-            YamlData::Value(Scalar::Integer(value)) => Value::Int(*value),
-            YamlData::Value(Scalar::FloatingPoint(value)) => Value::Float(value.into_inner()),
-            YamlData::Value(Scalar::String(value)) => Value::Str(value.to_string()),
-            YamlData::Sequence(items) => Value::Seq(
-                items
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(i, item)| self.convert(item, &format!("{path}[{i}]"), depth + 1))
-                    .collect(),
-            ),
-            YamlData::Mapping(entries) => {
-                let mut map = Vec::with_capacity(entries.len());
-                for (key, item) in entries.iter() {
-                    let key_at = At {
-                        line: key.span.start.line(),
-                        column: key.span.start.col() + 1,
-                    };
-                    let YamlData::Value(Scalar::String(name)) = &key.data else {
-                        self.refuse(key_at, path, "a key that is not a string", "quote the key");
-                        continue;
-                    };
-                    let inner = join(path, name);
-                    if let Some(node) = self.convert(item, &inner, depth + 1) {
-                        map.push((name.to_string(), key_at, node));
-                    }
-                }
-                Value::Map(map)
-            }
-            _ => {
-                self.refuse(
-                    at,
-                    path,
-                    "a YAML tag, alias or value that is not understood here",
-                    "write the value out in plain YAML",
-                );
-                return None;
-            }
-        };
-        Some(Node { at, value })
-    }
-
-    /// Opens `node` as a mapping.
-    pub(crate) fn map<'a>(&'a self, node: &'a Node, path: &str) -> Option<Map<'a>> {
-        let Value::Map(entries) = &node.value else {
-            self.refuse(
-                node.at,
-                path,
-                format!("expected a mapping, found {}", node.value.kind()),
-                "write `key: value` lines here",
-            );
-            return None;
-        };
-        Some(Map {
-            reader: self,
-            at: node.at,
-            path: path.to_owned(),
-            entries,
-            taken: RefCell::new(BTreeSet::new()),
-        })
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
-}
+pub(crate) use crate::reader::Reader;
+use crate::standard::Part;
+pub(crate) use crate::yaml::{At, Entry, Node, Value};
+use crate::yaml::{join, shown};
 
 /// A mapping that remembers which of its keys were asked for; the others are refused.
 pub(crate) struct Map<'a> {
     pub(crate) reader: &'a Reader,
     pub(crate) at: At,
     pub(crate) path: String,
-    entries: &'a [(String, At, Node)],
+    entries: &'a [Entry],
     taken: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Map<'a> {
+    pub(crate) fn new(reader: &'a Reader, at: At, path: &str, entries: &'a [Entry]) -> Self {
+        Self {
+            reader,
+            at,
+            path: path.to_owned(),
+            entries,
+            taken: RefCell::new(BTreeSet::new()),
+        }
+    }
+
     pub(crate) fn path_of(&self, key: &str) -> String {
         join(&self.path, key)
     }
 
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// The text of `key`, if it is one; whether it may be is for others to say.
+    pub(crate) fn text(&self, key: &str) -> Option<&'a str> {
+        match self.entry(key).map(|entry| &entry.node.value) {
+            Some(Value::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of `key`, without asking for it.
+    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
+        self.entry(key).map(|entry| &entry.node.value)
+    }
+
     /// Where the value of `key` stands, or the mapping itself.
     pub(crate) fn at_of(&self, key: &str) -> At {
-        self.entries
-            .iter()
-            .find(|(name, ..)| name == key)
-            .map_or(self.at, |(.., node)| node.at)
+        self.entry(key).map_or(self.at, |entry| entry.node.at)
     }
 
     pub(crate) fn refuse(&self, key: &str, message: impl Into<String>, mend: impl Into<String>) {
@@ -270,21 +63,34 @@ impl<'a> Map<'a> {
             .refuse(self.at_of(key), &self.path_of(key), message, mend);
     }
 
+    /// Refuses `key` where the key itself stands.
+    pub(crate) fn refuse_key(
+        &self,
+        key: &str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        let at = self.entry(key).map_or(self.at, |entry| entry.at);
+        self.reader.refuse(at, &self.path_of(key), message, mend);
+    }
+
+    /// Refuses the absence of `key`.
+    pub(crate) fn missing(&self, key: &str) {
+        self.reader.refuse(
+            self.at,
+            &self.path_of(key),
+            "is missing",
+            format!("add `{key}: …` here"),
+        );
+    }
+
     pub(crate) fn node(&self, key: &'static str) -> Option<&'a Node> {
         self.taken.borrow_mut().insert(key);
-        self.entries
-            .iter()
-            .find(|(name, ..)| name == key)
-            .map(|(.., node)| node)
+        self.entry(key).map(|entry| &entry.node)
     }
 
     fn wrong(&self, key: &str, node: &Node, expected: &str, mend: &str) {
-        self.reader.refuse(
-            node.at,
-            &self.path_of(key),
-            format!("expected {expected}, found {}", node.value.kind()),
-            mend,
-        );
+        self.reader.wrong(node, &self.path_of(key), expected, mend);
     }
 
     pub(crate) fn string(&self, key: &'static str) -> Option<String> {
@@ -299,14 +105,9 @@ impl<'a> Map<'a> {
     }
 
     pub(crate) fn required_string(&self, key: &'static str) -> Option<String> {
-        if !self.entries.iter().any(|(name, ..)| name == key) {
+        if !self.has(key) {
             self.taken.borrow_mut().insert(key);
-            self.reader.refuse(
-                self.at,
-                &self.path_of(key),
-                "is missing",
-                format!("add `{key}: …` here"),
-            );
+            self.missing(key);
             return None;
         }
         let text = self.string(key)?;
@@ -330,8 +131,8 @@ impl<'a> Map<'a> {
 
     pub(crate) fn integer(&self, key: &'static str) -> Option<i64> {
         let node = self.node(key)?;
-        match node.value {
-            Value::Int(value) => Some(value),
+        match &node.value {
+            Value::Number(value) if value.as_i64().is_some() => value.as_i64(),
             _ => {
                 self.wrong(key, node, "an integer", "write a whole number");
                 None
@@ -357,10 +158,7 @@ impl<'a> Map<'a> {
         }
     }
 
-    pub(crate) fn maps(&self, key: &'static str) -> Vec<Map<'a>>
-    where
-        'a: 'a,
-    {
+    pub(crate) fn maps(&self, key: &'static str) -> Vec<Map<'a>> {
         let reader = self.reader;
         self.items(key)
             .into_iter()
@@ -389,6 +187,13 @@ impl<'a> Map<'a> {
         self.reader.map(node, &self.path_of(key))
     }
 
+    /// A list that the standard's reading has checked already.
+    pub(crate) fn again<T: Part>(&self, key: &'static str) -> Vec<T> {
+        self.node(key)
+            .and_then(|node| Part::read(self.reader, node, &self.path_of(key)))
+            .unwrap_or_default()
+    }
+
     /// A string that must be one of `allowed`.
     pub(crate) fn one_of(&self, key: &'static str, allowed: &[&str]) -> Option<String> {
         let text = self.required_string(key)?;
@@ -397,32 +202,106 @@ impl<'a> Map<'a> {
         }
         self.refuse(
             key,
-            format!("`{text}` is not understood here"),
+            format!("`{}` is not understood here", shown(&text)),
             format!("write {}", quoted(allowed)),
         );
         None
     }
 
+    /// Refuses the text of `key` if it is none of `allowed`; it may be absent.
+    pub(crate) fn among(&self, key: &str, allowed: &[&str]) {
+        if let Some(text) = self.text(key)
+            && !allowed.contains(&text)
+        {
+            self.refuse(
+                key,
+                format!("`{}` is not understood here", shown(text)),
+                format!("write {}", quoted(allowed)),
+            );
+        }
+    }
+
+    /// The keys in the order of the file.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.entries.iter().map(|entry| entry.key.as_str())
+    }
+
+    /// The mapping under `key`, if it is one; it counts neither as asked for nor as wrong.
+    pub(crate) fn peek_map(&self, key: &str) -> Option<Map<'a>> {
+        let node = &self.entry(key)?.node;
+        matches!(node.value, Value::Map(_))
+            .then(|| self.reader.map(node, &self.path_of(key)))
+            .flatten()
+    }
+
+    /// The mappings in the list under `key`, as with [`Map::peek_map`].
+    pub(crate) fn peek_maps(&self, key: &str) -> Vec<Map<'a>> {
+        let Some(Value::Seq(items)) = self.value(key) else {
+            return Vec::new();
+        };
+        items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| matches!(item.value, Value::Map(_)))
+            .filter_map(|(at, item)| {
+                self.reader
+                    .map(item, &format!("{}[{at}]", self.path_of(key)))
+            })
+            .collect()
+    }
+
     /// Refuses every key that nobody asked for.
     pub(crate) fn finish(&self) {
         let taken = self.taken.borrow();
-        for (name, at, _) in self.entries {
-            if taken.contains(name.as_str()) {
+        for Entry { key, at, .. } in self.entries {
+            if taken.contains(key.as_str()) || self.reader.full() {
                 continue;
             }
             let near = taken
                 .iter()
-                .filter(|known| distance(known, name) <= 2)
-                .min_by_key(|known| distance(known, name));
+                .filter(|_| key.len() <= 64)
+                .map(|known| (distance(known, key), known))
+                .filter(|(distance, _)| *distance <= 2)
+                .min();
             let mend = match near {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some((_, near)) => format!("did you mean `{near}`?"),
                 None => format!(
                     "remove it or use one of {}",
                     quoted(&taken.iter().copied().collect::<Vec<_>>())
                 ),
             };
-            self.reader
-                .refuse(*at, &self.path_of(name), "is not understood here", mend);
+            self.reader.refuse(
+                *at,
+                &self.path_of(&shown(key)),
+                "is not understood here",
+                mend,
+            );
+        }
+    }
+
+    /// Refuses items of the list `key` that say the same under `by`; items that do not have
+    /// the first of these are left alone.
+    pub(crate) fn unique(&self, key: &str, by: &[&str]) {
+        let Some(Value::Seq(items)) = self.entry(key).map(|entry| &entry.node.value) else {
+            return;
+        };
+        let mut seen = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            let Some(node) = item.get(by[0]) else {
+                continue;
+            };
+            let said: Vec<Option<String>> = by
+                .iter()
+                .map(|by| item.get(by).map(|node| node.to_json().to_string()))
+                .collect();
+            if let Some(line) = seen.insert(said, node.at.line) {
+                self.reader.refuse(
+                    node.at,
+                    &format!("{}[{index}].{}", self.path_of(key), by[0]),
+                    format!("stands here twice, first on line {line}"),
+                    "rename or remove one of the two",
+                );
+            }
         }
     }
 }

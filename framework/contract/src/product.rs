@@ -1,6 +1,7 @@
 //! A data product (Bitol ODPS v1.0.0).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use semver::Version;
 use serde_json::Value as Json;
@@ -9,11 +10,12 @@ use crate::contract::{
     Description, STATUSES, Support, Team, read_description, read_domain, read_support, read_team,
     read_version,
 };
+use crate::custom::{custom_properties, refuse_strays, refuse_unknown};
+use crate::declared::{DeclaredSource, read_sources};
 use crate::diagnostic::Diagnostics;
 use crate::names::check_name;
 use crate::node::{Map, Reader};
-use crate::schema::{custom_properties, refuse_unknown};
-use crate::source::{DeclaredSource, read_sources};
+use crate::standard;
 
 /// A product: who owns it, what it reads and what it hands out.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +44,11 @@ pub struct Product {
     pub support: Vec<Support>,
     /// Where its rows come from, if no code makes them.
     pub sources: Vec<DeclaredSource>,
+    /// Whether it is no longer to be used.
+    pub deprecated: bool,
     /// `customProperties` that the framework gives no meaning, by name.
     pub custom: BTreeMap<String, Json>,
+    pub(crate) document: Arc<standard::DataProduct>,
 }
 
 /// What a product reads.
@@ -79,10 +84,18 @@ impl Product {
     /// Everything in the file that is wrong or not understood, with line, field and mend.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
         let reader = Reader::new(file);
-        let product = reader
-            .parse(text)
-            .and_then(|root| read(&reader.map(&root, "")?));
+        let product = reader.parse(text).and_then(|root| {
+            let document = standard::read_product(&reader, &root);
+            reader.settle();
+            refuse_strays(&reader, &root, "", true);
+            read(&reader.map(&root, "")?, document)
+        });
         reader.finish(product)
+    }
+
+    /// The whole of what the file says, also what the framework gives no meaning.
+    pub fn document(&self) -> &standard::DataProduct {
+        &self.document
     }
 
     /// The name of the team, or of its first owner.
@@ -94,9 +107,7 @@ impl Product {
     }
 }
 
-fn read(map: &Map<'_>) -> Option<Product> {
-    map.one_of("apiVersion", &["v1.0.0"]);
-    map.one_of("kind", &["DataProduct"]);
+fn read(map: &Map<'_>, document: Option<standard::DataProduct>) -> Option<Product> {
     let id = map.required_string("id");
     let name = map.required_string("name");
     let version = read_version(map);
@@ -110,35 +121,35 @@ fn read(map: &Map<'_>) -> Option<Product> {
         .maps("inputPorts")
         .into_iter()
         .filter_map(|port| {
-            let read = InputPort {
-                name: port.required_string("name").unwrap_or_default(),
-                version: port.required_string("version").unwrap_or_default(),
-                contract_id: port.required_string("contractId").unwrap_or_default(),
-            };
-            port.finish();
-            (!read.name.is_empty()).then_some(read)
+            let name = port.required_string("name");
+            let version = port.required_string("version");
+            let contract_id = port.required_string("contractId");
+            Some(InputPort {
+                name: name?,
+                version: version?,
+                contract_id: contract_id?,
+            })
         })
         .collect();
     let output_ports: Vec<OutputPort> = map
         .maps("outputPorts")
         .into_iter()
         .filter_map(|port| {
-            let read = OutputPort {
-                name: port.required_string("name").unwrap_or_default(),
+            let name = port.required_string("name");
+            let version = port.required_string("version");
+            Some(OutputPort {
+                name: name?,
                 description: port.string("description"),
                 kind: port.string("type"),
-                version: port.required_string("version").unwrap_or_default(),
+                version: version?,
                 contract_id: port.string("contractId"),
-            };
-            port.finish();
-            (!read.name.is_empty()).then_some(read)
+            })
         })
         .collect();
     let mut custom = custom_properties(map);
     custom.remove("mesh.sources");
     let sources = read_sources(map);
     refuse_unknown(map, &custom, &["mesh.sources"]);
-    map.finish();
 
     if let Some(name) = &name
         && let Err((message, mend)) = check_name(name)
@@ -171,6 +182,8 @@ fn read(map: &Map<'_>) -> Option<Product> {
         team: team?,
         support,
         sources,
+        deprecated: map.boolean("deprecated").unwrap_or(false),
         custom,
+        document: Arc::new(document?),
     })
 }

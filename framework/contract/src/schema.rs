@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::custom::{custom_properties, refuse_custom, refuse_unknown, take_string};
+use crate::field::{Field, read_fields};
 use crate::names::{check_name, upper_camel};
-use crate::node::{Map, quoted};
-use crate::types::{ArrayType, EnumSymbol, EnumType, ObjectType, TimeUnit, Type};
+use crate::node::Map;
+use crate::standard::{DataQuality, Relationship};
+use crate::types::Type;
+use crate::yaml::shown;
 
 /// How a product's records relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,44 +47,6 @@ impl Retention {
             Self::Unlimited => -1,
             Self::Millis(millis) => millis,
         }
-    }
-}
-
-/// A column, or a field of a nested object.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Field {
-    /// The column's name.
-    pub name: String,
-    /// Its type.
-    pub ty: Type,
-    /// Whether it may be null.
-    pub nullable: bool,
-    /// Its place in the primary key, from 1.
-    pub primary_key: Option<u32>,
-    /// Its place in the Kafka key, from 1, where that is not the primary key.
-    pub partition_key: Option<u32>,
-    /// What it means.
-    pub description: Option<String>,
-    /// Its name for people.
-    pub business_name: Option<String>,
-    /// `public`, `internal`, `confidential`, `restricted` or `personal`; the contract's word.
-    pub classification: Option<String>,
-    /// Free tags.
-    pub tags: Vec<String>,
-    /// Sample values, as JSON.
-    pub examples: Vec<Json>,
-    /// Whether values are unique in the product.
-    pub unique: bool,
-    /// Whether the business depends on it.
-    pub critical: bool,
-    /// `customProperties` that the framework gives no meaning, by name.
-    pub custom: BTreeMap<String, Json>,
-}
-
-impl Field {
-    /// Whether the column holds personal data, which a policy must unmask before it is read.
-    pub fn is_personal(&self) -> bool {
-        self.classification.as_deref() == Some("personal")
     }
 }
 
@@ -129,6 +95,12 @@ pub struct Schema {
     pub value_schema: Option<String>,
     /// How keys are written, where that does not follow from the columns.
     pub key_schema: Option<KeySchema>,
+    /// Whether it is no longer to be used.
+    pub deprecated: bool,
+    /// Quality checks on the records as a whole.
+    pub quality: Vec<DataQuality>,
+    /// References to other schemas.
+    pub relationships: Vec<Relationship>,
     /// `customProperties` that the framework gives no meaning, by name.
     pub custom: BTreeMap<String, Json>,
 }
@@ -166,49 +138,6 @@ impl Schema {
     }
 }
 
-/// The custom properties of a mapping, with their values as JSON.
-pub(crate) fn custom_properties(map: &Map<'_>) -> BTreeMap<String, Json> {
-    let mut found = BTreeMap::new();
-    for property in map.maps("customProperties") {
-        let name = property.required_string("property");
-        let value = property.node("value").map(|node| node.to_json());
-        property.string("description");
-        property.finish();
-        let Some(name) = name else { continue };
-        let Some(value) = value else {
-            property.refuse("value", "is missing", "add `value: …` here");
-            continue;
-        };
-        if found.insert(name.clone(), value).is_some() {
-            property.refuse(
-                "property",
-                format!("`{name}` stands here twice"),
-                "keep one of them",
-            );
-        }
-    }
-    found
-}
-
-/// Takes the custom property `name` as a string.
-pub(crate) fn take_string(
-    map: &Map<'_>,
-    custom: &mut BTreeMap<String, Json>,
-    name: &'static str,
-) -> Option<String> {
-    match custom.remove(name)? {
-        Json::String(text) => Some(text),
-        _ => {
-            map.refuse(
-                "customProperties",
-                format!("`{name}` is not a string"),
-                "put its value in quotes",
-            );
-            None
-        }
-    }
-}
-
 /// Takes the settings of the topic, `mesh.topic.<name>`.
 fn take_configs(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> BTreeMap<String, String> {
     const PREFIX: &str = "mesh.topic.";
@@ -220,9 +149,10 @@ fn take_configs(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> BTreeMap<
             Json::Number(number) => number.to_string(),
             Json::Bool(flag) => flag.to_string(),
             _ => {
-                map.refuse(
-                    "customProperties",
-                    format!("`{name}` is no single value"),
+                refuse_custom(
+                    map,
+                    &name,
+                    format!("`{}` is no single value", shown(&name)),
                     "write it as Kafka takes it, in quotes",
                 );
                 continue;
@@ -233,27 +163,9 @@ fn take_configs(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> BTreeMap<
     configs
 }
 
-/// Refuses `mesh.` properties that nobody understood.
-pub(crate) fn refuse_unknown(map: &Map<'_>, custom: &BTreeMap<String, Json>, known: &[&str]) {
-    for name in custom.keys().filter(|name| name.starts_with("mesh.")) {
-        map.refuse(
-            "customProperties",
-            format!("`{name}` is not understood here"),
-            if known.is_empty() {
-                "remove it".to_owned()
-            } else {
-                format!("use one of {}", quoted(known))
-            },
-        );
-    }
-}
-
 pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
     let name = map.required_string("name");
     let topic = map.required_string("physicalName");
-    if map.node("logicalType").is_some() {
-        map.one_of("logicalType", &["object"]);
-    }
     if map.node("physicalType").is_some() {
         map.one_of("physicalType", &["topic"]);
     }
@@ -268,11 +180,12 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
         Some("event") => ProductKind::Event,
         Some("state") => ProductKind::State,
         other => {
-            map.refuse(
-                "customProperties",
+            refuse_custom(
+                map,
+                "mesh.kind",
                 match other {
                     None => "`mesh.kind` is missing".to_owned(),
-                    Some(other) => format!("`mesh.kind: {other}` is not understood"),
+                    Some(other) => format!("`mesh.kind: {}` is not understood", shown(other)),
                 },
                 "add `- property: mesh.kind` with `value: event` or `value: state`",
             );
@@ -286,9 +199,10 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
         Some(value) => match value.as_i64() {
             Some(count @ 1..=1024) => count as i32,
             _ => {
-                map.refuse(
-                    "customProperties",
-                    "`mesh.partitions` is not a whole number from 1 to 1024",
+                refuse_custom(
+                    map,
+                    "mesh.partitions",
+                    "`mesh.partitions` is not a whole number from 1 to 1024".to_owned(),
                     "write the number of partitions of the topic",
                 );
                 1
@@ -315,7 +229,6 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
             "mesh.keySchema",
         ],
     );
-    map.finish();
 
     let name = name?;
     if let Err((message, mend)) = check_name(&name) {
@@ -337,6 +250,9 @@ pub(crate) fn read_schema(map: &Map<'_>) -> Option<Schema> {
         topic_configs,
         value_schema,
         key_schema,
+        deprecated: map.boolean("deprecated").unwrap_or(false),
+        quality: map.again("quality"),
+        relationships: map.again("relationships"),
         custom,
     };
     check_schema(map, &schema);
@@ -354,14 +270,22 @@ fn check_schema(map: &Map<'_>, schema: &Schema) {
     if let Some(column) = &schema.event_time {
         match schema.field(column) {
             Some(field) if matches!(field.ty, Type::Timestamp(_) | Type::Date) => {}
-            Some(_) => map.refuse(
-                "customProperties",
-                format!("`mesh.eventTime` names `{column}`, which is no timestamp or date"),
+            Some(_) => refuse_custom(
+                map,
+                "mesh.eventTime",
+                format!(
+                    "`mesh.eventTime` names `{}`, which is no timestamp or date",
+                    shown(column)
+                ),
                 "name a column of logicalType timestamp or date",
             ),
-            None => map.refuse(
-                "customProperties",
-                format!("`mesh.eventTime` names `{column}`, which is no column"),
+            None => refuse_custom(
+                map,
+                "mesh.eventTime",
+                format!(
+                    "`mesh.eventTime` names `{}`, which is no column",
+                    shown(column)
+                ),
                 "name a column of this schema",
             ),
         }
@@ -369,9 +293,13 @@ fn check_schema(map: &Map<'_>, schema: &Schema) {
     if let Some(column) = &schema.subject_key
         && schema.field(column).is_none()
     {
-        map.refuse(
-            "customProperties",
-            format!("`mesh.subjectKey` names `{column}`, which is no column"),
+        refuse_custom(
+            map,
+            "mesh.subjectKey",
+            format!(
+                "`mesh.subjectKey` names `{}`, which is no column",
+                shown(column)
+            ),
             "name a column of this schema",
         );
     }
@@ -437,346 +365,4 @@ fn check_schema(map: &Map<'_>, schema: &Schema) {
             "mark the key with `primaryKey: true` and drop `partitioned`",
         );
     }
-}
-
-fn read_fields(map: &Map<'_>) -> Vec<Field> {
-    let mut fields: Vec<Field> = Vec::new();
-    for property in map.maps("properties") {
-        let Some(field) = read_field(&property) else {
-            continue;
-        };
-        if fields.iter().any(|known| known.name == field.name) {
-            property.refuse(
-                "name",
-                format!("`{}` stands here twice", field.name),
-                "rename one of the two columns",
-            );
-        }
-        fields.push(field);
-    }
-    fields
-}
-
-fn position(map: &Map<'_>, flag: &'static str, place: &'static str) -> Option<u32> {
-    let set = map.boolean(flag).unwrap_or(false);
-    let at = map.integer(place);
-    match (set, at) {
-        (false, None | Some(-1)) => None,
-        (true, None | Some(-1)) => Some(1),
-        (true, Some(at @ 1..=64)) => Some(at as u32),
-        (true, Some(_)) => {
-            map.refuse(place, "is not from 1 to 64", "number the columns from 1");
-            None
-        }
-        (false, Some(_)) => {
-            map.refuse(
-                place,
-                format!("stands without `{flag}: true`"),
-                format!("add `{flag}: true` or remove it"),
-            );
-            None
-        }
-    }
-}
-
-fn read_field(map: &Map<'_>) -> Option<Field> {
-    let name = map.required_string("name");
-    let primary_key = position(map, "primaryKey", "primaryKeyPosition");
-    let partition_key = position(map, "partitioned", "partitionKeyPosition");
-    let mut custom = custom_properties(map);
-    let ty = read_type(map, &mut custom);
-    refuse_unknown(map, &custom, &[]);
-    let field = Field {
-        nullable: !map.boolean("required").unwrap_or(false),
-        primary_key,
-        partition_key,
-        description: map.string("description"),
-        business_name: map.string("businessName"),
-        classification: map.string("classification"),
-        tags: map.strings("tags"),
-        examples: map
-            .items("examples")
-            .into_iter()
-            .map(|(_, node)| node.to_json())
-            .collect(),
-        unique: map.boolean("unique").unwrap_or(false),
-        critical: map.boolean("criticalDataElement").unwrap_or(false),
-        custom,
-        name: name.unwrap_or_default(),
-        ty: ty?,
-    };
-    map.finish();
-    if let Some(word) = &field.classification
-        && ![
-            "public",
-            "internal",
-            "confidential",
-            "restricted",
-            "personal",
-        ]
-        .contains(&word.as_str())
-    {
-        map.refuse(
-            "classification",
-            format!("`{word}` is not understood here"),
-            "write public, internal, confidential, restricted or personal",
-        );
-    }
-    if !field.name.is_empty()
-        && let Err((message, mend)) = check_name(&field.name)
-    {
-        map.refuse("name", message, mend);
-    }
-    Some(field)
-}
-
-/// The options of a logical type; `None` if there are none.
-fn options<'a>(map: &Map<'a>) -> Option<Map<'a>> {
-    map.child("logicalTypeOptions")
-}
-
-fn limits(options: Option<&Map<'_>>) -> (Option<i64>, Option<i64>) {
-    let Some(options) = options else {
-        return (None, None);
-    };
-    (options.integer("minimum"), options.integer("maximum"))
-}
-
-fn length(options: &Map<'_>, key: &'static str) -> Option<u32> {
-    let value = options.integer(key)?;
-    match u32::try_from(value) {
-        Ok(value) => Some(value),
-        Err(_) => {
-            options.refuse(key, "is out of range", "write a length in characters");
-            None
-        }
-    }
-}
-
-fn read_type(map: &Map<'_>, custom: &mut BTreeMap<String, Json>) -> Option<Type> {
-    let logical = map.one_of(
-        "logicalType",
-        &[
-            "string",
-            "integer",
-            "number",
-            "boolean",
-            "date",
-            "timestamp",
-            "array",
-            "object",
-        ],
-    )?;
-    let options = options(map);
-    let physical = map.string("physicalType");
-    let ty = match logical.as_str() {
-        "string" => read_string(map, options.as_ref(), physical.as_deref())?,
-        "integer" => {
-            let (minimum, maximum) = limits(options.as_ref());
-            let format = options
-                .as_ref()
-                .filter(|options| options.node("format").is_some())
-                .and_then(|options| options.one_of("format", &["i32", "i64"]));
-            let long = format.as_deref() == Some("i64");
-            expect_physical(
-                map,
-                physical.as_deref(),
-                &[if long { "long" } else { "int" }],
-            );
-            if long {
-                Type::Int64 { minimum, maximum }
-            } else {
-                Type::Int32 { minimum, maximum }
-            }
-        }
-        "number" => read_number(map, options.as_ref(), physical.as_deref(), custom)?,
-        "boolean" => {
-            expect_physical(map, physical.as_deref(), &["boolean"]);
-            Type::Boolean
-        }
-        "date" => {
-            expect_physical(map, physical.as_deref(), &["date"]);
-            Type::Date
-        }
-        "timestamp" => {
-            expect_physical(
-                map,
-                physical.as_deref(),
-                &["timestamp-millis", "timestamp-micros"],
-            );
-            if let Some(options) = &options
-                && options.boolean("timezone") == Some(false)
-            {
-                options.refuse(
-                    "timezone",
-                    "a timestamp without time zone is not supported",
-                    "store instants in UTC and write `timezone: true`",
-                );
-            }
-            Type::Timestamp(match physical.as_deref() {
-                Some("timestamp-micros") => TimeUnit::Micros,
-                _ => TimeUnit::Millis,
-            })
-        }
-        "array" => {
-            expect_physical(map, physical.as_deref(), &["array"]);
-            let Some(items) = map.child("items") else {
-                map.refuse("items", "is missing", "say what the list holds");
-                return None;
-            };
-            let mut inner = custom_properties(&items);
-            let ty = read_type(&items, &mut inner);
-            refuse_unknown(&items, &inner, &[]);
-            items.string("name");
-            items.string("description");
-            let nullable = !items.boolean("required").unwrap_or(true);
-            items.finish();
-            Type::Array(Box::new(ArrayType {
-                items: ty?,
-                nullable,
-            }))
-        }
-        _ => {
-            expect_physical(map, physical.as_deref(), &["record"]);
-            let fields = read_fields(map);
-            if fields.is_empty() {
-                map.refuse("properties", "an object without fields", "add properties");
-            }
-            if fields
-                .iter()
-                .any(|field| field.primary_key.is_some() || field.partition_key.is_some())
-            {
-                map.refuse(
-                    "properties",
-                    "a key column inside an object",
-                    "keys stand at the top level",
-                );
-            }
-            Type::Object(ObjectType { fields })
-        }
-    };
-    if let Some(options) = &options {
-        options.finish();
-    }
-    Some(ty)
-}
-
-fn expect_physical(map: &Map<'_>, physical: Option<&str>, allowed: &[&str]) {
-    if let Some(physical) = physical
-        && !allowed.contains(&physical)
-    {
-        map.refuse(
-            "physicalType",
-            format!("`{physical}` does not fit the logical type"),
-            format!("write {} or leave it out", quoted(allowed)),
-        );
-    }
-}
-
-fn read_string(map: &Map<'_>, options: Option<&Map<'_>>, physical: Option<&str>) -> Option<Type> {
-    let format = options
-        .filter(|options| options.node("format").is_some())
-        .and_then(|options| options.one_of("format", &["uuid", "email"]));
-    let (min_length, max_length) = match options {
-        Some(options) => (length(options, "minLength"), length(options, "maxLength")),
-        None => (None, None),
-    };
-    expect_physical(map, physical, &["string", "enum", "uuid"]);
-    let mut symbols: Vec<EnumSymbol> = Vec::new();
-    for symbol in map.maps("enum") {
-        let value = symbol.required_string("value");
-        symbol.string("label");
-        let description = symbol.string("description");
-        symbol.finish();
-        let Some(value) = value else { continue };
-        let valid = value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !valid {
-            symbol.refuse(
-                "value",
-                format!("`{value}` cannot be an Avro symbol"),
-                "use letters, digits and `_`, not starting with a digit",
-            );
-        }
-        if symbols
-            .iter()
-            .any(|known| upper_camel(&known.value) == upper_camel(&value))
-        {
-            symbol.refuse(
-                "value",
-                format!("`{value}` collides with another symbol"),
-                "make the symbols differ in more than case and underscores",
-            );
-        }
-        symbols.push(EnumSymbol { value, description });
-    }
-    if !symbols.is_empty() {
-        if format.is_some() || min_length.is_some() || max_length.is_some() {
-            map.refuse(
-                "logicalTypeOptions",
-                "an enumeration with string options",
-                "remove the options",
-            );
-        }
-        return Some(Type::Enum(EnumType { symbols }));
-    }
-    if format.as_deref() == Some("uuid") {
-        return Some(Type::Uuid);
-    }
-    Some(Type::String {
-        min_length,
-        max_length,
-    })
-}
-
-fn read_number(
-    map: &Map<'_>,
-    options: Option<&Map<'_>>,
-    physical: Option<&str>,
-    custom: &mut BTreeMap<String, Json>,
-) -> Option<Type> {
-    let precision = custom.remove("precision");
-    let scale = custom.remove("scale");
-    if let Some(inner) = physical.and_then(|text| text.strip_prefix("decimal")) {
-        let parsed = inner
-            .trim()
-            .strip_prefix('(')
-            .and_then(|inner| inner.strip_suffix(')'))
-            .and_then(|inner| inner.split_once(','))
-            .and_then(|(p, s)| Some((p.trim().parse::<u8>().ok()?, s.trim().parse::<u8>().ok()?)));
-        let Some((p, s)) = parsed.filter(|(p, s)| (1..=38).contains(p) && s <= p) else {
-            map.refuse(
-                "physicalType",
-                "not a decimal type",
-                "write `decimal(p,s)` with 1 <= p <= 38 and s <= p",
-            );
-            return None;
-        };
-        for (name, value, expected) in [("precision", precision, p), ("scale", scale, s)] {
-            let as_number = match &value {
-                Some(Json::String(text)) => text.parse::<u64>().ok(),
-                Some(other) => other.as_u64(),
-                None => None,
-            };
-            if as_number != Some(u64::from(expected)) {
-                map.refuse(
-                    "customProperties",
-                    format!("`{name}` does not say {expected} as `physicalType` does"),
-                    format!("add `- property: {name}` with `value: {expected}`"),
-                );
-            }
-        }
-        return Some(Type::Decimal {
-            precision: p,
-            scale: s,
-        });
-    }
-    expect_physical(map, physical, &["float", "double", "decimal(p,s)"]);
-    let format = options
-        .filter(|options| options.node("format").is_some())
-        .and_then(|options| options.one_of("format", &["f32", "f64"]));
-    Some(match format.as_deref() {
-        Some("f32") => Type::Float32,
-        _ => Type::Float64,
-    })
 }

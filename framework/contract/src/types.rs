@@ -1,6 +1,6 @@
 //! The logical types of a column: one table that Avro, Arrow and Rust are derived from.
 
-use crate::schema::Field;
+use crate::field::Field;
 
 /// The logical type of a value.
 ///
@@ -15,7 +15,9 @@ use crate::schema::Field;
 /// | `boolean` | | [`Type::Boolean`] |
 /// | `date` | | [`Type::Date`] |
 /// | `timestamp` | `physicalType: timestamp-millis` (default) or `timestamp-micros` | [`Type::Timestamp`] |
+/// | `time` | `physicalType: time-millis` (default) or `time-micros` | [`Type::Time`] |
 /// | `array` | `items` | [`Type::Array`] |
+/// | `map` | `map: {key, value}`, keys of type string | [`Type::Map`] |
 /// | `object` | `properties` | [`Type::Object`] |
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
@@ -61,13 +63,17 @@ pub enum Type {
     Date,
     /// An instant in UTC.
     Timestamp(TimeUnit),
+    /// A time of day, without a date or time zone.
+    Time(TimeUnit),
     /// A list.
     Array(Box<ArrayType>),
+    /// Values by text keys.
+    Map(Box<MapType>),
     /// A nested record.
     Object(ObjectType),
 }
 
-/// The resolution of a timestamp.
+/// The resolution of a timestamp or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeUnit {
     /// Thousandths of a second.
@@ -101,6 +107,15 @@ pub struct ArrayType {
     pub nullable: bool,
 }
 
+/// A map's value; its keys are UTF-8 texts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MapType {
+    /// The type of each value.
+    pub values: Type,
+    /// Whether a value may be null.
+    pub nullable: bool,
+}
+
 /// A nested record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectType {
@@ -109,6 +124,24 @@ pub struct ObjectType {
 }
 
 impl Type {
+    /// The type inside of all lists and maps around it; itself for every other type.
+    pub fn innermost(&self) -> &Type {
+        match self {
+            Type::Array(array) => array.items.innermost(),
+            Type::Map(map) => map.values.innermost(),
+            other => other,
+        }
+    }
+
+    /// [`Type::innermost`], to be changed.
+    pub fn innermost_mut(&mut self) -> &mut Type {
+        match self {
+            Type::Array(array) => array.items.innermost_mut(),
+            Type::Map(map) => map.values.innermost_mut(),
+            other => other,
+        }
+    }
+
     /// Whether values of this type can stand in a key: a scalar with one representation.
     pub fn is_key(&self) -> bool {
         matches!(
@@ -146,7 +179,10 @@ impl Type {
             Type::Date => "date".into(),
             Type::Timestamp(TimeUnit::Millis) => "timestamp-millis".into(),
             Type::Timestamp(TimeUnit::Micros) => "timestamp-micros".into(),
+            Type::Time(TimeUnit::Millis) => "time-millis".into(),
+            Type::Time(TimeUnit::Micros) => "time-micros".into(),
             Type::Array(array) => format!("array<{}>", array.items.display()),
+            Type::Map(map) => format!("map<string, {}>", map.values.display()),
             Type::Object(object) => format!(
                 "object<{}>",
                 object

@@ -8,7 +8,8 @@
 //! | decimal(p,s) | `Decimal128(p, s)` |
 //! | date | `Date32` |
 //! | timestamp | `Timestamp(Millisecond or Microsecond, "+00:00")` |
-//! | array, object | `List`, `Struct` |
+//! | time | `Time32(Millisecond)` or `Time64(Microsecond)` |
+//! | array, map, object | `List`, `Map` with keys `Utf8`, `Struct` |
 
 use std::collections::HashMap;
 
@@ -59,6 +60,16 @@ pub fn data_type(ty: &Type) -> DataType {
             },
             Some("+00:00".into()),
         ),
+        Type::Time(Unit::Millis) => DataType::Time32(TimeUnit::Millisecond),
+        Type::Time(Unit::Micros) => DataType::Time64(TimeUnit::Microsecond),
+        Type::Map(map) => {
+            let entries = Fields::from(vec![
+                ArrowField::new("key", DataType::Utf8, false),
+                ArrowField::new("value", data_type(&map.values), map.nullable),
+            ]);
+            let entries = ArrowField::new("entries", DataType::Struct(entries), false);
+            DataType::Map(entries.into(), false)
+        }
         Type::Array(array) => {
             DataType::List(ArrowField::new("item", data_type(&array.items), array.nullable).into())
         }

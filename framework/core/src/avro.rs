@@ -8,8 +8,9 @@
 //! | decimal(p,s) | `bytes` with `logicalType: decimal` |
 //! | date | `int` with `logicalType: date` |
 //! | timestamp | `long` with `logicalType: timestamp-millis` or `-micros` |
+//! | time | `int` with `logicalType: time-millis`, `long` with `time-micros` |
 //! | nullable | `["null", T]` with default null |
-//! | array, object | `array`, `record` named `<Record><Column>` |
+//! | array, map, object | `array`, `map`, `record` named `<Record><Column>` |
 //!
 //! Names live in the namespace of the domain. The key is the schema of its column, or a
 //! record `<Record>Key` if it has several.
@@ -159,15 +160,26 @@ fn plain(ty: &Type, name: &str, prefix: &str, usage: SchemaUse) -> Json {
         Type::Timestamp(TimeUnit::Micros) => {
             json!({"type": "long", "logicalType": "timestamp-micros"})
         }
+        Type::Time(TimeUnit::Millis) => json!({"type": "int", "logicalType": "time-millis"}),
+        Type::Time(TimeUnit::Micros) => json!({"type": "long", "logicalType": "time-micros"}),
         Type::Array(array) => {
-            let items = plain(&array.items, name, prefix, usage);
-            let items = if array.nullable {
-                json!(["null", items])
-            } else {
-                items
-            };
+            let items = element(&array.items, array.nullable, name, prefix, usage);
             json!({"type": "array", "items": items})
         }
+        Type::Map(map) => {
+            let values = element(&map.values, map.nullable, name, prefix, usage);
+            json!({"type": "map", "values": values})
+        }
         Type::Object(object) => record(name, object.fields.iter(), prefix, usage),
+    }
+}
+
+/// What a list or map holds.
+fn element(ty: &Type, nullable: bool, name: &str, prefix: &str, usage: SchemaUse) -> Json {
+    let inner = plain(ty, name, prefix, usage);
+    if nullable {
+        json!(["null", inner])
+    } else {
+        inner
     }
 }

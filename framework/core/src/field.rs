@@ -6,13 +6,13 @@
 //! the writer, or, where they are nullable, more.
 
 use apache_avro::types::Value;
-use chrono::{DateTime, Days, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::decimal::Decimal;
 use crate::error::{Error, Result};
-use crate::time::{TimestampMicros, TimestampMillis};
+use crate::time::{TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
 
 /// A value of one of the contract's types.
 pub trait FieldValue: Sized {
@@ -43,7 +43,7 @@ pub fn mismatch(field: &str, expected: &str) -> Error {
         .mend("publish what the contract says")
 }
 
-fn present<'a>(value: Option<&'a Value>, field: &str) -> Result<&'a Value> {
+pub(crate) fn present<'a>(value: Option<&'a Value>, field: &str) -> Result<&'a Value> {
     match value {
         // A writer may allow null where the reader's contract does not (yet).
         Some(Value::Union(_, inner)) => match inner.as_ref() {
@@ -330,6 +330,43 @@ macro_rules! timestamp_field {
 timestamp_field!(TimestampMillis, TimestampMillis, Millis);
 timestamp_field!(TimestampMicros, TimestampMicros, Micros);
 
+macro_rules! time_field {
+    ($name:ident, $plain:ident, $format:literal) => {
+        impl FieldValue for $name {
+            fn write(&self, out: &mut Vec<u8>) {
+                write_long(i64::from(self.0), out);
+            }
+
+            fn read(value: Option<&Value>, field: &str) -> Result<Self> {
+                match present(value, field)? {
+                    Value::$name(value) | Value::$plain(value) => Some(Self(*value)),
+                    _ => None,
+                }
+                .filter(|time| time.to_time().is_some())
+                .ok_or_else(|| mismatch(field, "a time of day"))
+            }
+
+            fn to_json(&self) -> Json {
+                match self.to_time() {
+                    Some(time) => time.format($format).to_string().into(),
+                    None => self.0.into(),
+                }
+            }
+
+            fn from_json(value: &Json, field: &str) -> Result<Self> {
+                value
+                    .as_str()
+                    .and_then(|text| text.parse::<NaiveTime>().ok())
+                    .map(Self::from)
+                    .ok_or_else(|| mismatch(field, "a time like 18:30:00"))
+            }
+        }
+    };
+}
+
+time_field!(TimeMillis, Int, "%H:%M:%S%.3f");
+time_field!(TimeMicros, Long, "%H:%M:%S%.6f");
+
 impl<const P: u8, const S: u8> FieldValue for Decimal<P, S> {
     fn write(&self, out: &mut Vec<u8>) {
         write_decimal(self.unscaled(), out);
@@ -361,70 +398,5 @@ impl<const P: u8, const S: u8> FieldValue for Decimal<P, S> {
             _ => Err(mismatch(field, "a decimal")),
         }
         .map_err(|error| error.with("field", field))
-    }
-}
-
-impl<T: FieldValue> FieldValue for Option<T> {
-    fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            None => out.push(0),
-            Some(value) => {
-                out.push(2);
-                value.write(out);
-            }
-        }
-    }
-
-    fn read(value: Option<&Value>, field: &str) -> Result<Self> {
-        match value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Union(_, inner)) if matches!(inner.as_ref(), Value::Null) => Ok(None),
-            Some(Value::Union(_, inner)) => T::read(Some(inner), field).map(Some),
-            Some(value) => T::read(Some(value), field).map(Some),
-        }
-    }
-
-    fn to_json(&self) -> Json {
-        self.as_ref().map_or(Json::Null, FieldValue::to_json)
-    }
-
-    fn from_json(value: &Json, field: &str) -> Result<Self> {
-        match value {
-            Json::Null => Ok(None),
-            value => T::from_json(value, field).map(Some),
-        }
-    }
-}
-
-impl<T: FieldValue> FieldValue for Vec<T> {
-    fn write(&self, out: &mut Vec<u8>) {
-        if !self.is_empty() {
-            write_long(self.len() as i64, out);
-            for item in self {
-                item.write(out);
-            }
-        }
-        out.push(0);
-    }
-
-    fn read(value: Option<&Value>, field: &str) -> Result<Self> {
-        match present(value, field)? {
-            Value::Array(items) => items
-                .iter()
-                .map(|item| T::read(Some(item), field))
-                .collect(),
-            _ => Err(mismatch(field, "an array")),
-        }
-    }
-
-    fn to_json(&self) -> Json {
-        self.iter().map(FieldValue::to_json).collect()
-    }
-
-    fn from_json(value: &Json, field: &str) -> Result<Self> {
-        match value {
-            Json::Array(items) => items.iter().map(|item| T::from_json(item, field)).collect(),
-            _ => Err(mismatch(field, "an array")),
-        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod arrow_schema;
 pub mod avro;
+mod collection;
 pub mod decimal;
 pub mod error;
 pub mod field;
@@ -21,7 +22,7 @@ pub use ids::{EventId, Principal, Purpose};
 pub use mesh_contract as contract;
 pub use record::{Descriptor, Record, RecordKey};
 pub use row::EncodedRow;
-pub use time::{TimestampMicros, TimestampMillis};
+pub use time::{TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
 pub use trace::TraceContext;
 
 /// What the code that `contract!` generates stands on; not for use by hand.
@@ -36,6 +37,7 @@ pub mod generated {
     pub use crate::limits::{check_length, check_range};
     pub use crate::record::column;
     pub use crate::{
-        Decimal, Descriptor, Error, Record, RecordKey, Result, TimestampMicros, TimestampMillis,
+        Decimal, Descriptor, Error, Record, RecordKey, Result, TimeMicros, TimeMillis,
+        TimestampMicros, TimestampMillis,
     };
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::field::{FieldValue, mismatch, write_decimal, write_long};
 use crate::limits::{check_length, check_range};
 use crate::record::Descriptor;
-use crate::time::{TimestampMicros, TimestampMillis};
+use crate::time::{TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
 
 /// A row in Avro's binary encoding, unframed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Descriptor {
         let path = field.name.as_str();
         Ok(match &field.ty {
             Type::String { .. } | Type::Uuid | Type::Enum(_) | Type::Decimal { .. } => text.into(),
-            Type::Date => text.into(),
+            Type::Date | Type::Time(_) => text.into(),
             Type::Int32 { .. } | Type::Int64 { .. } => text
                 .parse::<i64>()
                 .map_err(|_| mismatch(path, "an integer"))?
@@ -89,7 +89,7 @@ impl Descriptor {
                 .ok_or_else(|| mismatch(path, "a timestamp like 1998-12-31T23:59:59Z"))?
                 .to_rfc3339()
                 .into(),
-            Type::Array(_) | Type::Object(_) => {
+            Type::Array(_) | Type::Map(_) | Type::Object(_) => {
                 serde_json::from_str(text).map_err(|_| mismatch(path, "JSON"))?
             }
         })
@@ -191,6 +191,8 @@ fn write(ty: &Type, cell: &Json, path: &str, out: &mut Vec<u8>) -> Result<()> {
         Type::Date => NaiveDate::from_json(cell, path)?.write(out),
         Type::Timestamp(TimeUnit::Millis) => TimestampMillis::from_json(cell, path)?.write(out),
         Type::Timestamp(TimeUnit::Micros) => TimestampMicros::from_json(cell, path)?.write(out),
+        Type::Time(TimeUnit::Millis) => TimeMillis::from_json(cell, path)?.write(out),
+        Type::Time(TimeUnit::Micros) => TimeMicros::from_json(cell, path)?.write(out),
         Type::Array(array) => {
             let Json::Array(items) = cell else {
                 return Err(mismatch(path, "an array"));
@@ -199,15 +201,28 @@ fn write(ty: &Type, cell: &Json, path: &str, out: &mut Vec<u8>) -> Result<()> {
                 write_long(items.len() as i64, out);
             }
             for (at, item) in items.iter().enumerate() {
-                match item {
-                    Json::Null if array.nullable => {
-                        write_long(0, out);
-                        continue;
-                    }
-                    _ if array.nullable => write_long(1, out),
-                    _ => {}
-                }
-                write(&array.items, item, &format!("{path}[{at}]"), out)?;
+                element(
+                    &array.items,
+                    array.nullable,
+                    item,
+                    &format!("{path}[{at}]"),
+                    out,
+                )?;
+            }
+            write_long(0, out);
+        }
+        Type::Map(map) => {
+            let Json::Object(entries) = cell else {
+                return Err(mismatch(path, "an object whose keys are the map's"));
+            };
+            if !entries.is_empty() {
+                write_long(entries.len() as i64, out);
+            }
+            // A key is data, so that the path names none.
+            let path = format!("{path}[]");
+            for (key, value) in entries {
+                key.write(out);
+                element(&map.values, map.nullable, value, &path, out)?;
             }
             write_long(0, out);
         }
@@ -219,6 +234,17 @@ fn write(ty: &Type, cell: &Json, path: &str, out: &mut Vec<u8>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a list or map holds.
+fn element(ty: &Type, nullable: bool, cell: &Json, path: &str, out: &mut Vec<u8>) -> Result<()> {
+    if nullable {
+        write_long(i64::from(!cell.is_null()), out);
+        if cell.is_null() {
+            return Ok(());
+        }
+    }
+    write(ty, cell, path, out)
 }
 
 fn symbol(kind: &EnumType, cell: &Json, path: &str) -> Result<i64> {

@@ -1,6 +1,6 @@
-//! Instants at the resolutions that contracts know.
+//! Instants and times of day at the resolutions that contracts know.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Timelike, Utc};
 
 macro_rules! timestamp {
     ($(#[$doc:meta])* $name:ident, $from:ident, $get:ident) => {
@@ -39,4 +39,46 @@ timestamp!(
     TimestampMicros,
     from_timestamp_micros,
     timestamp_micros
+);
+
+macro_rules! time_of_day {
+    ($(#[$doc:meta])* $name:ident, $number:ty, $per_second:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $number);
+
+        impl $name {
+            /// The time of day; `None` outside of a day.
+            pub fn to_time(self) -> Option<NaiveTime> {
+                let seconds = u32::try_from(self.0 / $per_second).ok()?;
+                let rest = u32::try_from(self.0 % $per_second).ok()?;
+                NaiveTime::from_num_seconds_from_midnight_opt(
+                    seconds,
+                    rest * (1_000_000_000 / $per_second),
+                )
+            }
+        }
+
+        impl From<NaiveTime> for $name {
+            fn from(time: NaiveTime) -> Self {
+                // A leap second is told as the last moment before it.
+                let nanos = time.nanosecond().min(999_999_999);
+                let seconds = time.num_seconds_from_midnight() as $number;
+                Self(seconds * $per_second + (nanos / (1_000_000_000 / $per_second)) as $number)
+            }
+        }
+    };
+}
+
+time_of_day!(
+    /// Milliseconds since midnight.
+    TimeMillis,
+    i32,
+    1_000
+);
+time_of_day!(
+    /// Microseconds since midnight.
+    TimeMicros,
+    i64,
+    1_000_000
 );

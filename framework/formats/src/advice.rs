@@ -174,9 +174,18 @@ fn fields<'a>(
             ));
         }
         let mut ty = &field.ty;
-        while let Type::Array(array) = ty {
-            here.push(Step::Key("items"));
-            ty = &array.items;
+        loop {
+            ty = match ty {
+                Type::Array(array) => {
+                    here.push(Step::Key("items"));
+                    &array.items
+                }
+                Type::Map(map) => {
+                    here.extend([Step::Key("map"), Step::Key("value")]);
+                    &map.values
+                }
+                _ => break,
+            };
         }
         if let Type::Object(object) = ty {
             fields(&object.fields, &here, &field.name, places, found, personal);

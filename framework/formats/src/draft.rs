@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mesh_core::contract::{ArrayType, EnumSymbol, EnumType, Field, ObjectType, Type, upper_camel};
+use mesh_core::contract::{
+    ArrayType, EnumSymbol, EnumType, Field, MapType, ObjectType, Type, upper_camel,
+};
 use mesh_core::{Error, ErrorKind, Result};
 
 use crate::names::{Namer, record_name, valid};
@@ -103,6 +105,9 @@ pub(crate) fn field(name: &str, ty: Type, nullable: bool) -> Field {
         examples: Vec::new(),
         unique: false,
         critical: false,
+        deprecated: false,
+        quality: Vec::new(),
+        relationships: Vec::new(),
         custom: BTreeMap::new(),
     }
 }
@@ -128,6 +133,11 @@ pub(crate) fn integer(long: bool) -> Type {
 /// A list.
 pub(crate) fn list(items: Type, nullable: bool) -> Type {
     Type::Array(Box::new(ArrayType { items, nullable }))
+}
+
+/// Values by text keys.
+pub(crate) fn map(values: Type, nullable: bool) -> Type {
+    Type::Map(Box::new(MapType { values, nullable }))
 }
 
 /// A nested record.
@@ -210,11 +220,7 @@ impl Columns {
 
     /// Adds the column that [`Columns::next`] named.
     pub(crate) fn push(&mut self, source_name: &str, mut field: Field, draft: &mut Draft) {
-        let mut inner = &field.ty;
-        while let Type::Array(array) = inner {
-            inner = &array.items;
-        }
-        if matches!(inner, Type::Object(object) if object.fields.is_empty()) {
+        if matches!(field.ty.innermost(), Type::Object(object) if object.fields.is_empty()) {
             draft.note(join(&self.path, &field.name), "left out: it has no columns");
             return;
         }

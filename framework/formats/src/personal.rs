@@ -321,7 +321,7 @@ fn can_hold(what: &str, ty: &Type) -> bool {
         }
         Type::Date | Type::Timestamp(_) => what == "birth date",
         Type::Enum(_) => what == TRAIT,
-        Type::Array(array) => can_hold(what, &array.items),
+        Type::Array(_) | Type::Map(_) => can_hold(what, ty.innermost()),
         _ => false,
     }
 }
@@ -371,11 +371,7 @@ pub(crate) fn mark(
             continue;
         }
         let record = field.name.clone();
-        let mut ty = &mut field.ty;
-        while let Type::Array(array) = ty {
-            ty = &mut array.items;
-        }
-        if let Type::Object(object) = ty {
+        if let Type::Object(object) = field.ty.innermost_mut() {
             mark(&mut object.fields, &column, &record, patterns, guesses);
         }
     }

@@ -503,17 +503,23 @@ fn put_type(
             }
             "timestamp"
         }
-        Type::Array(array) => {
-            let mut items = Map::new();
-            let (mut inner, mut below) = (Vec::new(), Map::new());
-            put_type(&array.items, &mut items, &mut inner, &mut below);
-            items.insert("required".into(), (!array.nullable).into());
-            if !inner.is_empty() {
-                items.insert("customProperties".into(), inner.into());
+        Type::Time(unit) => {
+            if *unit == TimeUnit::Micros {
+                physical = Some("time-micros".into());
             }
-            items.extend(below);
-            tail.insert("items".into(), items.into());
+            "time"
+        }
+        Type::Array(array) => {
+            tail.insert("items".into(), element(&array.items, array.nullable));
             "array"
+        }
+        Type::Map(map) => {
+            let values = element(&map.values, map.nullable);
+            tail.insert(
+                "map".into(),
+                json!({"key": {"logicalType": "string"}, "value": values}),
+            );
+            "map"
         }
         Type::Object(object) => {
             tail.insert("properties".into(), properties(&object.fields));
@@ -525,6 +531,19 @@ fn put_type(
     if !options.is_empty() {
         map.insert("logicalTypeOptions".into(), options.into());
     }
+}
+
+/// What a list or map holds.
+fn element(ty: &Type, nullable: bool) -> Json {
+    let mut map = Map::new();
+    let (mut custom, mut below) = (Vec::new(), Map::new());
+    put_type(ty, &mut map, &mut custom, &mut below);
+    map.insert("required".into(), (!nullable).into());
+    if !custom.is_empty() {
+        map.insert("customProperties".into(), custom.into());
+    }
+    map.extend(below);
+    map.into()
 }
 
 fn put(map: &mut Map<String, Json>, key: &str, value: Option<impl Into<Json>>) {

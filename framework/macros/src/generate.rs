@@ -114,6 +114,17 @@ fn rust_type(ty: &Type, name: &str, nested: &mut Vec<TokenStream>, about: &str) 
         Type::Date => quote!(#rt::NaiveDate),
         Type::Timestamp(mesh_contract::TimeUnit::Millis) => quote!(#rt::TimestampMillis),
         Type::Timestamp(mesh_contract::TimeUnit::Micros) => quote!(#rt::TimestampMicros),
+        Type::Time(mesh_contract::TimeUnit::Millis) => quote!(#rt::TimeMillis),
+        Type::Time(mesh_contract::TimeUnit::Micros) => quote!(#rt::TimeMicros),
+        Type::Map(map) => {
+            let inner = rust_type(&map.values, name, nested, about);
+            let inner = if map.nullable {
+                quote!(::core::option::Option<#inner>)
+            } else {
+                inner
+            };
+            quote!(::std::collections::BTreeMap<::std::string::String, #inner>)
+        }
         Type::Array(array) => {
             let inner = rust_type(&array.items, name, nested, about);
             if array.nullable {
@@ -297,6 +308,14 @@ fn check(ty: &Type, value: TokenStream) -> Option<TokenStream> {
                 quote!(for item in #value.iter().flatten() { #inner })
             } else {
                 quote!(for item in #value.iter() { #inner })
+            })
+        }
+        Type::Map(map) => {
+            let inner = check(&map.values, quote!(item))?;
+            Some(if map.nullable {
+                quote!(for item in #value.values().flatten() { #inner })
+            } else {
+                quote!(for item in #value.values() { #inner })
             })
         }
         Type::Object(_) => Some(quote!(#value.check_limits(&::std::format!("{field}."))?;)),

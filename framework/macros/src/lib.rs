@@ -43,12 +43,10 @@ fn expand(path: &str, caller: Option<PathBuf>) -> Result<proc_macro2::TokenStrea
     };
     let file = base.join(path);
     let read = |file: &std::path::Path| {
-        std::fs::read_to_string(file).map_err(|error| {
-            format!(
-                "{}: {error}; give a path from Cargo.toml on",
-                file.display()
-            )
-        })
+        let name = file.display().to_string();
+        let open = std::fs::File::open(file)
+            .map_err(|error| format!("{name}: {error}; give a path from Cargo.toml on"))?;
+        mesh_contract::read_text(&name, open).map_err(|all| all.to_string())
     };
     let text = read(&file)?;
     let contract = mesh_contract::Contract::parse(path, &text).map_err(|all| all.to_string())?;

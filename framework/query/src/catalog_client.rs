@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::life::TableLife;
 use crate::product::Product;
 
 /// How long the versions of a product are used while the list shows no change. A change to
@@ -35,6 +36,8 @@ pub(crate) struct TableEntry {
     pub(crate) table: String,
     /// The version, or why it cannot be read.
     pub(crate) product: Result<Arc<Product>, Arc<Error>>,
+    /// What is said about its end.
+    pub(crate) life: Arc<TableLife>,
 }
 
 /// Domain, product and version.
@@ -92,6 +95,8 @@ struct VersionSummary {
     status: String,
     current: bool,
     current_of_major: bool,
+    #[serde(default)]
+    successor: Option<u64>,
 }
 
 impl CatalogClient {
@@ -291,11 +296,27 @@ impl Held {
 }
 
 impl VersionSummary {
-    /// Whether it has a name in SQL: it stands for its product or for a major version, and
-    /// is not out of service.
+    /// Whether it has a name in SQL: it stands for its product or for a major version. One
+    /// that is out of service is not listed and says what to read instead.
     fn is_shown(&self) -> bool {
-        (self.current || self.current_of_major) && self.status != "retired"
+        self.current || self.current_of_major
     }
+}
+
+/// The table of the major that follows a version's: the one that was put in its place, or
+/// the highest one above it that is in service.
+fn successor(held: &Held, version: &VersionSummary) -> Option<String> {
+    let next = version.successor.or_else(|| {
+        held.versions
+            .iter()
+            .filter(|other| other.major > version.major && other.status == "active")
+            .map(|other| other.major)
+            .max()
+    })?;
+    let Summary {
+        domain, product, ..
+    } = &held.summary;
+    Some(format!("{domain}.{product}_v{next}"))
 }
 
 /// `<product>_v<major>` for each major version, and `<product>` for the one that stands for
@@ -313,17 +334,25 @@ fn name_tables(
             let Some(parsed) = products.get(&held.key(version)) else {
                 continue;
             };
+            let life = Arc::new(TableLife {
+                retired: version.status == "retired",
+                deprecated: version.status == "deprecated",
+                successor: successor(held, version),
+            });
             let mut name = |table: String| {
                 tables.push(TableEntry {
                     domain: domain.clone(),
                     table,
                     product: parsed.clone(),
+                    life: Arc::clone(&life),
                 });
             };
             if version.current_of_major {
                 name(format!("{product}_v{}", version.major));
             }
-            if version.current && matches!(version.status.as_str(), "active" | "deprecated") {
+            if version.current
+                && matches!(version.status.as_str(), "active" | "deprecated" | "retired")
+            {
                 name(product.clone());
             }
         }

@@ -28,6 +28,8 @@ const MAX_BODY: usize = 1 << 20;
 const JSON: &str = "application/json";
 const CSV: &str = "text/csv; charset=utf-8; header=present";
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What is to be known about the tables that were read, a header for each notice.
+const NOTICE: &str = "mesh-notice";
 
 /// A statement to run.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,6 +56,9 @@ struct SqlRequest {
 struct SqlAnswer {
     /// The columns, in the order of the values of a row.
     columns: Vec<SqlColumn>,
+    /// What is to be known about the tables that were read: that they end, and what to read
+    /// instead. Left out where there is nothing; also in headers `mesh-notice`.
+    notices: Option<Vec<String>>,
     /// The rows. Decimals, text, dates, times and bytes (in hex) are strings, integers
     /// beyond 2^53 - 1 too; lists are arrays, structs objects, maps arrays of pairs.
     rows: Vec<Vec<Value>>,
@@ -156,9 +161,17 @@ async fn sql(
     let mut result = session.query_with(&request.sql, options).await?;
     // Most of what can go wrong does so before the first row: it still gets its status.
     let first = result.next_batch().await?;
+    let notices = result.notices();
     let body = Body::from_stream(write(format, result, first));
     let content_type = HeaderValue::from_static(format.content_type());
-    Ok(([(header::CONTENT_TYPE, content_type)], body).into_response())
+    let mut response = ([(header::CONTENT_TYPE, content_type)], body).into_response();
+    for notice in notices {
+        // Names of tables and days, all of them ASCII.
+        if let Ok(value) = HeaderValue::from_str(&notice) {
+            response.headers_mut().append(NOTICE, value);
+        }
+    }
+    Ok(response)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,7 +271,7 @@ fn write(
     let (writer, head) = match format {
         Format::Json => {
             let mut writer = JsonWriter::new();
-            let head = writer.head(&schema);
+            let head = writer.head(&schema, &result.notices());
             (Writer::Json(writer), head)
         }
         Format::Csv => {

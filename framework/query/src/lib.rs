@@ -54,6 +54,7 @@ mod config;
 mod engine;
 mod failure;
 mod http;
+mod life;
 mod product;
 mod provider;
 pub mod render;

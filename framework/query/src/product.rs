@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use mesh_core::contract::{Contract, ProductKind};
+use mesh_core::contract::{Contract, Lifecycle, ProductKind};
 use mesh_core::record::invalid;
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Resource;
@@ -16,6 +16,8 @@ pub(crate) struct Product {
     pub(crate) resource: Resource,
     pub(crate) kind: ProductKind,
     pub(crate) topic: String,
+    /// When it ends.
+    pub(crate) lifecycle: Lifecycle,
     /// The columns of the contract.
     pub(crate) arrow: SchemaRef,
     /// What values are decoded to.
@@ -45,6 +47,7 @@ impl Product {
             resource,
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
+            lifecycle: contract.lifecycle,
             arrow: Arc::clone(&target.arrow),
             target,
         })

@@ -13,6 +13,7 @@ use mesh_core::{Error, Result};
 
 use crate::catalog_client::TableEntry;
 use crate::failure::{copy, wrap};
+use crate::life::TableLife;
 use crate::product::{LogColumn, Product};
 use crate::run::QueryRun;
 use crate::scan::ProductTable;
@@ -25,16 +26,33 @@ const INFORMATION_SCHEMA: &str = "information_schema";
 /// What of the standard tables is not shown: the engine's settings and paths.
 const HIDDEN: &str = "df_settings";
 
+/// A product under one of its names.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) product: Arc<Product>,
+    pub(crate) life: Arc<TableLife>,
+}
+
+impl Table {
+    /// Whether it can be read no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.life.has_ended(&self.product.lifecycle)
+    }
+}
+
 /// The tables of a session by domain and name.
-pub(crate) type Granted = BTreeMap<String, BTreeMap<String, Result<Arc<Product>, Arc<Error>>>>;
+pub(crate) type Granted = BTreeMap<String, BTreeMap<String, Result<Table, Arc<Error>>>>;
 
 pub(crate) fn granted(entries: impl IntoIterator<Item = TableEntry>) -> Granted {
     let mut granted = Granted::new();
     for entry in entries {
-        granted
-            .entry(entry.domain)
-            .or_default()
-            .insert(entry.table, entry.product);
+        granted.entry(entry.domain).or_default().insert(
+            entry.table,
+            entry.product.map(|product| Table {
+                product,
+                life: entry.life,
+            }),
+        );
     }
     granted
 }
@@ -51,17 +69,17 @@ pub(crate) fn catalogs(
             let schema = DomainSchema {
                 tables: tables
                     .iter()
-                    .map(|(table, product)| {
-                        let provider = match product {
-                            Ok(product) => Ok(Arc::new(ProductTable::new(
-                                format!("{domain}.{table}"),
-                                Arc::clone(product),
+                    .map(|(name, table)| {
+                        let provider = match table {
+                            Ok(table) => Ok(Arc::new(ProductTable::new(
+                                format!("{domain}.{name}"),
+                                table.clone(),
                                 log,
                                 Arc::clone(run),
                             ))),
                             Err(error) => Err(Arc::clone(error)),
                         };
-                        (table.clone(), provider)
+                        (name.clone(), provider)
                     })
                     .collect(),
             };
@@ -115,7 +133,7 @@ impl SchemaProvider for DomainSchema {
     fn table_names(&self) -> Vec<String> {
         self.tables
             .iter()
-            .filter(|(_, table)| table.is_ok())
+            .filter(|(_, table)| table.as_ref().is_ok_and(|table| !table.has_ended()))
             .map(|(name, _)| name.clone())
             .collect()
     }
@@ -123,7 +141,10 @@ impl SchemaProvider for DomainSchema {
     async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
         match self.tables.get(name) {
             None => Ok(None),
-            Some(Ok(table)) => Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>)),
+            Some(Ok(table)) => {
+                table.check_life().map_err(wrap)?;
+                Ok(Some(Arc::clone(table) as Arc<dyn TableProvider>))
+            }
             Some(Err(error)) => Err(wrap(copy(error))),
         }
     }

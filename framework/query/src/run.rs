@@ -1,6 +1,6 @@
 //! What the scans of one query share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +42,7 @@ pub(crate) struct QueryRun {
     snapshots: Mutex<HashMap<String, Snapshot>>,
     records: AtomicU64,
     bytes: AtomicU64,
+    notices: Mutex<BTreeSet<String>>,
 }
 
 impl QueryRun {
@@ -51,7 +52,20 @@ impl QueryRun {
             snapshots: Mutex::default(),
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            notices: Mutex::default(),
         }
+    }
+
+    /// Has whoever asked be told something about what the query reads; once.
+    pub(crate) fn notice(&self, text: String) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.insert(text);
+    }
+
+    /// What whoever asked is to be told, in the order of the texts.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.iter().cloned().collect()
     }
 
     /// The partitions of `topic` with their ends as they were when the query first asked.

@@ -20,7 +20,7 @@ use tokio::time::{Instant as Deadline, Sleep};
 
 use crate::engine::Shared;
 use crate::failure::{planning, running};
-use crate::provider::{Granted, catalogs};
+use crate::provider::{Granted, Table, catalogs};
 use crate::run::QueryRun;
 use crate::statement::admit;
 
@@ -85,7 +85,13 @@ impl Session {
         self.granted
             .iter()
             .flat_map(|(domain, tables)| {
-                tables.keys().map(move |table| format!("{domain}.{table}"))
+                let readable = |table: &Result<Table, Arc<Error>>| {
+                    table.as_ref().is_ok_and(|table| !table.has_ended())
+                };
+                tables
+                    .iter()
+                    .filter(move |(_, table)| readable(table))
+                    .map(move |(name, _)| format!("{domain}.{name}"))
             })
             .collect()
     }
@@ -197,6 +203,12 @@ impl QueryResult {
     /// The columns.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// What whoever asked should know about the tables that it reads: that they end, and what
+    /// to read instead.
+    pub fn notices(&self) -> Vec<String> {
+        self.run.notices()
     }
 
     /// What the query has done so far; its last word once the stream has ended.

@@ -42,7 +42,10 @@ impl Task {
         let part = format!("handler {}", self.name);
         let mut backoff = Backoff::network();
         while !self.stop.is_cancelled() {
-            let there = persist(&self.host, &part, &self.stop, || self.partitions());
+            let there = persist(&self.host, &part, &self.stop, || async {
+                self.host.inputs.admit(self.topic)?;
+                self.partitions().await
+            });
             match there.await {
                 Ok(Some(_)) => {}
                 Ok(None) => return,
@@ -133,6 +136,9 @@ impl Task {
                     }
                     let assigned = workers.keys().copied().collect();
                     self.ask(&mut asked, part, &consumer, &assigned).await;
+                    if let Err(ended) = self.host.inputs.admit(self.topic) {
+                        break Err(ended);
+                    }
                 },
                 record = consumer.recv() => match record {
                     Ok(record) => {

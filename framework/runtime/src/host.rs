@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::ends::Inputs;
 use crate::failpoint::{Failpoint, Point};
 use crate::keep::Keeps;
 use crate::metrics::Metrics;
@@ -39,6 +40,8 @@ pub(crate) struct Host {
     /// The products as registered; set when the platform is ready.
     pub(crate) outputs: OnceLock<Outputs>,
     pub(crate) replays: Replays,
+    /// What the handlers read, and when that ends.
+    pub(crate) inputs: Inputs,
     /// The tasks of handlers; set when they begin.
     pub(crate) runners: OnceLock<Runners>,
     /// Cancelled when no more events, batches and requests are taken in.

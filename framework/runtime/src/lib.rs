@@ -20,6 +20,7 @@ mod consume;
 mod context;
 mod domain;
 mod effects;
+mod ends;
 mod failpoint;
 mod handler;
 mod health;

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::domain::Domain;
+use crate::ends::{self, Inputs};
 use crate::failpoint::Failpoint;
 use crate::handler::AnyHandler;
 use crate::host::Host;
@@ -88,6 +89,13 @@ impl Running {
             None => own_url(address)?,
         };
         let (fatal, failed) = watch::channel(None);
+        let read = domain.handlers.iter().chain(&domain.transforms);
+        let again = domain.replays.iter();
+        let inputs = Inputs::of(
+            &domain.name,
+            read.map(|(name, handler)| (name.as_str(), handler.descriptor()))
+                .chain(again.map(|replay| (replay.name.as_str(), replay.handler.descriptor()))),
+        );
         let host = Arc::new(Host {
             domain: domain.name,
             config,
@@ -101,6 +109,7 @@ impl Running {
             keeps: Keeps::start(&domain.keeps, &registry)?,
             outputs: OnceLock::new(),
             replays: Replays::new(versions),
+            inputs,
             runners: OnceLock::new(),
             intake: CancellationToken::new(),
             drain: CancellationToken::new(),
@@ -322,6 +331,7 @@ async fn begin(
         asked,
     ));
     intake.spawn(health::guard(Arc::clone(host)));
+    intake.spawn(ends::watch(Arc::clone(host)));
     intake.spawn(replay::watch(Arc::clone(host)));
     intake.spawn(health::measure(Arc::clone(host), admin.clone()));
     intake.spawn(health::purge(Arc::clone(host)));

@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::sync::Arc;
 
 use mesh_core::{Descriptor, Error, ErrorKind, EventId, Result, TraceContext};
 use mesh_stream::{
-    Admin, Registered, RegistryClient, TopicSpec, partition_for, put_frame, register_product,
+    Admin, Ends, Registered, RegistryClient, TopicSpec, partition_for, put_frame, register_product,
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::backoff::Backoff;
 use crate::effects::Output;
+use crate::ends;
 use crate::host::Host;
 use crate::keep::Writer;
 use crate::status::sentence;
@@ -31,6 +33,8 @@ struct OutputTopic {
     registered: Registered,
     partitions: i32,
     version: String,
+    /// What its records say of its end.
+    ends: Option<Arc<Ends>>,
     compacted: bool,
     /// Whether only Kafka-to-Kafka handlers write it.
     followed: bool,
@@ -85,6 +89,11 @@ impl Outputs {
             value,
             key,
         })
+    }
+
+    /// What the records of `topic` say of its end.
+    pub(crate) fn ends(&self, topic: &str) -> Option<Arc<Ends>> {
+        self.topics.get(topic)?.ends.clone()
     }
 
     /// Whether only Kafka-to-Kafka handlers write `topic`.
@@ -204,6 +213,10 @@ pub(crate) async fn prepare(
     limit: usize,
 ) -> Result<Option<Outputs>> {
     let stop = &host.intake;
+    let inputs = persist(host, "catalog", stop, || host.inputs.ask(host));
+    if inputs.await?.is_none() {
+        return Ok(None);
+    }
     let mut registered = HashMap::new();
     for product in products {
         let topic = product.topic.as_str();
@@ -239,7 +252,12 @@ pub(crate) async fn prepare(
         registered.insert(topic, ids);
     }
     let domain = persist(host, "catalog", stop, || {
-        host.catalog.register_domain(&host.domain, api_url)
+        let reads = host.inputs.reads();
+        async move {
+            host.catalog
+                .register_domain(&host.domain, api_url, &reads)
+                .await
+        }
     });
     if domain.await?.is_none() {
         return Ok(None);
@@ -255,6 +273,7 @@ pub(crate) async fn prepare(
                     registered: *registered.get(topic)?,
                     partitions: spec.partitions,
                     version: product.contract.version.to_string(),
+                    ends: ends::announced(product, products),
                     compacted: spec
                         .configs
                         .get("cleanup.policy")

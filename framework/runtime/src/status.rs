@@ -23,6 +23,7 @@ struct Inner {
     sources: BTreeMap<String, SourceStatus>,
     published: BTreeMap<String, u64>,
     replays: BTreeMap<String, ReplayStatus>,
+    notices: Vec<String>,
 }
 
 /// How a handler is doing.
@@ -68,6 +69,9 @@ pub(crate) struct Report {
     pub(crate) sources: Vec<SourceStatus>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) replays: Vec<ReplayStatus>,
+    /// What somebody should know and nothing waits for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notices: Vec<String>,
     pub(crate) outbox_pending: u64,
 }
 
@@ -116,6 +120,11 @@ impl Status {
     /// Shows a handler no more.
     pub(crate) fn remove_handler(&self, name: &str) {
         self.lock().handlers.remove(name);
+    }
+
+    /// Shows what somebody should know, over what was shown before.
+    pub(crate) fn notices(&self, notices: Vec<String>) {
+        self.lock().notices = notices;
     }
 
     /// Shows how a replay is doing.
@@ -183,6 +192,7 @@ impl Status {
             handlers: inner.handlers.values().cloned().collect(),
             sources: inner.sources.values().cloned().collect(),
             replays: inner.replays.values().cloned().collect(),
+            notices: inner.notices.clone(),
             outbox_pending,
         }
     }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use mesh_core::contract::Lifecycle;
 use mesh_core::{Descriptor, Error, ErrorKind, Problem, Result};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, Response};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
@@ -73,6 +75,47 @@ pub struct CatalogVersion {
     pub key_schema: String,
     /// The schema of values.
     pub value_schema: String,
+}
+
+/// When a version of a product ends, and who reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogLife {
+    /// Where it stands in its life, such as `deprecated`.
+    pub status: String,
+    /// The ends that its contract announces.
+    pub lifecycle: Lifecycle,
+    /// The topic to read instead.
+    pub successor: Option<String>,
+    /// The domains that read it.
+    pub readers: Vec<String>,
+}
+
+/// A topic that a handler of a domain reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reads {
+    /// The handler.
+    pub handler: String,
+    /// The topic.
+    pub topic: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Living {
+    status: String,
+    lifecycle: LivingEnds,
+    readers: Vec<LivingReader>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LivingEnds {
+    end_of_support: Option<DateTime<Utc>>,
+    end_of_life: Option<DateTime<Utc>>,
+    successor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LivingReader {
+    domain: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,15 +201,49 @@ impl CatalogClient {
         Err(error.with("status", status).retryable(retryable))
     }
 
-    /// Says where the API of `domain` is.
+    /// Says where the API of `domain` is, and what its handlers read.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the catalog does not answer, else its refusal.
-    pub async fn register_domain(&self, domain: &str, api_url: &Url) -> Result<()> {
+    pub async fn register_domain(
+        &self,
+        domain: &str,
+        api_url: &Url,
+        reads: &[Reads],
+    ) -> Result<()> {
         let url = self.url(&["domains", domain])?;
-        self.send(self.http.put(url).json(&json!({ "api_url": api_url })))
-            .await?;
+        let body = json!({ "api_url": api_url, "reads": reads });
+        self.send(self.http.put(url).json(&body)).await?;
         Ok(())
+    }
+
+    /// When the version that stands for a major ends, and who reads it; `None` if none is
+    /// registered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn life(
+        &self,
+        domain: &str,
+        product: &str,
+        major: u64,
+    ) -> Result<Option<CatalogLife>> {
+        let version = format!("v{major}");
+        let url = self.url(&["products", domain, product, "versions", &version])?;
+        let found: Option<Living> = self.found(url, domain, product).await?;
+        Ok(found.map(|found| CatalogLife {
+            status: found.status,
+            lifecycle: Lifecycle {
+                end_of_support: found.lifecycle.end_of_support,
+                end_of_life: found.lifecycle.end_of_life,
+            },
+            successor: found.lifecycle.successor,
+            readers: found
+                .readers
+                .into_iter()
+                .map(|reader| reader.domain)
+                .collect(),
+        }))
     }
 
     /// Registers a version of a product; the same again changes nothing.

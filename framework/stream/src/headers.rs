@@ -3,14 +3,16 @@
 use std::fmt;
 use std::io::Write as _;
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use mesh_core::{Error, EventId, Record, Result, TraceContext};
 use rdkafka::message::{Header, OwnedHeaders};
 use uuid::Uuid;
+
+use crate::ends::{DEPRECATION_HEADER, Ends, EndsRead, SUCCESSOR_HEADER, SUNSET_HEADER};
 
 /// The header with the event's id, a UUID as text.
 pub const EVENT_ID_HEADER: &str = "mesh-event-id";
@@ -62,6 +64,8 @@ pub struct Headers {
     pub trace: TraceContext,
     /// The place in the writer's outbox, if it came from one.
     pub outbox: Option<OutboxMark>,
+    /// That the product's version ends, if its writer says so.
+    pub ends: Option<Arc<Ends>>,
 }
 
 impl Headers {
@@ -72,6 +76,7 @@ impl Headers {
             contract_version: R::descriptor().contract.version.to_string(),
             trace,
             outbox: None,
+            ends: None,
         }
     }
 
@@ -99,6 +104,9 @@ impl Headers {
                 value: Some(text.of(mark)),
             });
         }
+        if let Some(ends) = &self.ends {
+            headers = ends.insert(headers);
+        }
         headers
     }
 
@@ -120,6 +128,7 @@ impl Headers {
         let mut contract_version = None;
         let mut trace = None;
         let mut outbox = None;
+        let mut ends = EndsRead::default();
         for (name, value) in headers {
             let text = value.and_then(|value| std::str::from_utf8(value).ok());
             match name {
@@ -129,6 +138,9 @@ impl Headers {
                     trace = text.and_then(|text| text.parse::<TraceContext>().ok());
                 }
                 OUTBOX_HEADER => outbox = Some(text.unwrap_or_default().parse()?),
+                DEPRECATION_HEADER => ends.deprecation(text),
+                SUNSET_HEADER => ends.sunset(text),
+                SUCCESSOR_HEADER => ends.successor(text),
                 _ => {}
             }
         }
@@ -139,6 +151,7 @@ impl Headers {
             contract_version: contract_version.unwrap_or_default(),
             trace: trace.unwrap_or_default(),
             outbox,
+            ends: ends.finish(),
         })
     }
 
@@ -160,6 +173,9 @@ impl Headers {
         ];
         if let Some(mark) = &self.outbox {
             pairs.push((OUTBOX_HEADER.to_owned(), Some(mark.to_string().into())));
+        }
+        for (name, value) in self.ends.iter().flat_map(|ends| ends.pairs()) {
+            pairs.push((name.to_owned(), Some(value.into())));
         }
         pairs
     }

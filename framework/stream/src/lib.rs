@@ -44,6 +44,7 @@ mod config;
 mod consumer;
 mod decode;
 mod encode;
+mod ends;
 mod fault;
 mod frame;
 mod headers;
@@ -62,11 +63,12 @@ mod typed;
 pub use accord::check_readable;
 pub use acl::{Acl, AclOperation, AclResource, allow};
 pub use admin::{Admin, Ensured, TopicSpec};
-pub use catalog::{CatalogClient, CatalogVersion, VersionTexts};
+pub use catalog::{CatalogClient, CatalogLife, CatalogVersion, Reads, VersionTexts};
 pub use config::StreamConfig;
 pub use consumer::{GroupConsumer, Lag, RawRecord, RebalanceListener};
 pub use decode::{Decoder, Received};
 pub use encode::Encoder;
+pub use ends::{DEPRECATION_HEADER, Ends, SUCCESSOR_HEADER, SUNSET_HEADER};
 pub use frame::{FRAME_BYTES, put_frame, split_frame};
 pub use headers::{
     CONTRACT_VERSION_HEADER, EVENT_ID_HEADER, Headers, OUTBOX_HEADER, OutboxMark,

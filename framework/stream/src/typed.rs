@@ -60,6 +60,7 @@ impl<R: Record> TypedProducer<R> {
             contract_version: self.version.clone(),
             trace: self.trace,
             outbox: None,
+            ends: None,
         };
         self.send_with(record, headers).await
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::change::{Change, Class, Concerns, File, Reads};
 use super::{Diff, schema};
 use crate::contract::Contract;
-use crate::schema::Field;
+use crate::field::Field;
 use crate::types::Type;
 
 /// Who reads a product, as far as files tell: by the input ports of its products, and by the

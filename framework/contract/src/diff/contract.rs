@@ -1,7 +1,9 @@
 //! Changes of a contract outside of its record type.
 
+use serde_json::Value as Json;
+
 use super::change::{Area, Change, File, Reads, Trend, What};
-use super::{levels, schema, words};
+use super::{levels, rules, schema, words};
 use crate::contract::{Contract, Description, Server, Support, Team, TeamMember};
 
 /// The changes between two versions of a contract.
@@ -22,8 +24,12 @@ pub(super) fn compare(old: &Contract, new: &Contract, out: &mut Vec<Change>) {
         support,
         service_levels,
         retention,
+        // Compared as service levels.
+        lifecycle: _,
         compatibility,
+        roles,
         custom,
+        document,
     } = new;
     let file = File::Contract;
     let new_major = old.version.major != version.major;
@@ -68,7 +74,20 @@ pub(super) fn compare(old: &Contract, new: &Contract, out: &mut Vec<Change>) {
     levels::compare(&old.service_levels, service_levels, out);
     levels::retention(old.retention, *retention, out);
     levels::compatibility(&old.compatibility, compatibility, out);
+    rules::roles(&old.roles, roles, out);
     words::custom(file, "", &old.custom, custom, out);
+    // The topic was compared above: it follows from the domain and the version.
+    let [before, after] = [&old.document, document].map(|document| {
+        let mut document = document.to_json();
+        if let Some(schema) = document
+            .pointer_mut("/schema/0")
+            .and_then(Json::as_object_mut)
+        {
+            schema.remove("physicalName");
+        }
+        document
+    });
+    words::rest(file, &before, &after, out);
 }
 
 fn identity(path: &str, old: &str, new: &str, why: &str, out: &mut Vec<Change>) {

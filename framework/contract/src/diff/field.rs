@@ -3,9 +3,10 @@
 use serde_json::Value as Json;
 
 use super::change::{Area, Change, File, Reads, Trend, What};
+use super::rules;
 use super::types::{self, MOVE_FIRST, Place};
 use super::words::{custom, list, words};
-use crate::schema::Field;
+use crate::field::Field;
 
 /// The changes between two lists of columns; `key` names those of the Kafka key.
 pub(super) fn compare_all(
@@ -211,6 +212,9 @@ fn compare(place: &Place, old: &Field, new: &Field, out: &mut Vec<Change>) {
         examples,
         unique,
         critical,
+        deprecated,
+        quality,
+        relationships,
         custom,
     } = new;
     types::compare(place, &old.ty, ty, out);
@@ -256,6 +260,21 @@ fn compare(place: &Place, old: &Field, new: &Field, out: &mut Vec<Change>) {
                 .moved(word(old.critical), word(*critical)),
         );
     }
+    let column = Some(place.column.as_str());
+    rules::deprecation(
+        contract,
+        &place.at("deprecated"),
+        [old.deprecated, *deprecated],
+        column,
+        out,
+    );
+    rules::quality(&place.at("quality"), &old.quality, quality, column, out);
+    rules::relationships(
+        &place.at("relationships"),
+        &old.relationships,
+        relationships,
+        out,
+    );
     self::custom(contract, &place.path, &old.custom, custom, out);
 }
 

@@ -30,7 +30,7 @@ fn step<'a, 'p>(node: &'a Node, path: &'p str) -> Option<(&'a Node, usize, &'p s
     match &node.value {
         Value::Map(entries) => entries
             .iter()
-            .find_map(|(key, at, value)| Some((value, at.line, after(path, key)?))),
+            .find_map(|entry| Some((&entry.node, entry.at.line, after(path, &entry.key)?))),
         Value::Seq(items) => {
             let named = items.iter().find_map(|item| {
                 let left = after(path, name(item)?)?;
@@ -60,11 +60,9 @@ fn name(item: &Node) -> Option<&str> {
         return None;
     };
     NAMES.iter().find_map(|wanted| {
-        entries
-            .iter()
-            .find_map(|(key, _, value)| match &value.value {
-                Value::Str(text) if key == wanted => Some(text.as_str()),
-                _ => None,
-            })
+        entries.iter().find_map(|entry| match &entry.node.value {
+            Value::Str(text) if entry.key == *wanted => Some(text.as_str()),
+            _ => None,
+        })
     })
 }

@@ -16,6 +16,7 @@ mod field;
 mod levels;
 mod locate;
 mod product;
+mod rules;
 mod schema;
 mod types;
 mod version;

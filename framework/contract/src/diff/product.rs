@@ -3,7 +3,7 @@
 use semver::Version;
 
 use super::change::{Area, Change, File, Reads, Trend, What};
-use super::{contract, words};
+use super::{contract, rules, words};
 use crate::product::{InputPort, OutputPort, Product};
 
 const FILE: File = File::Product;
@@ -24,7 +24,9 @@ pub(super) fn compare(old: &Product, new: &Product, out: &mut Vec<Change>) {
         team,
         support,
         sources,
+        deprecated,
         custom,
+        document,
     } = new;
     for (path, before, after) in [
         ("id", &old.id, id),
@@ -54,6 +56,7 @@ pub(super) fn compare(old: &Product, new: &Product, out: &mut Vec<Change>) {
     outputs(&old.output_ports, output_ports, out);
     contract::team(FILE, &old.team, team, out);
     contract::support(FILE, &old.support, support, out);
+    rules::deprecation(FILE, "deprecated", [old.deprecated, *deprecated], None, out);
     if old.sources != *sources {
         out.push(
             Change::of(
@@ -66,6 +69,7 @@ pub(super) fn compare(old: &Product, new: &Product, out: &mut Vec<Change>) {
         );
     }
     words::custom(FILE, "", &old.custom, custom, out);
+    words::rest(FILE, &old.document.to_json(), &document.to_json(), out);
 }
 
 fn inputs(old: &[InputPort], new: &[InputPort], out: &mut Vec<Change>) {

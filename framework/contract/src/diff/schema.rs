@@ -2,8 +2,9 @@
 
 use super::change::{Area, Change, File, Reads, Trend, What};
 use super::types::{KEY_BYTES, KEY_MEND, Place};
-use super::{field, words};
-use crate::schema::{Field, Schema};
+use super::{field, rules, words};
+use crate::field::Field;
+use crate::schema::Schema;
 
 /// The changes between two record types. A topic that follows from a new major version is
 /// none: records of the new major stand beside the old ones.
@@ -25,6 +26,9 @@ pub(super) fn compare(old: &Schema, new: &Schema, new_major: bool, out: &mut Vec
         topic_configs,
         value_schema,
         key_schema,
+        deprecated,
+        quality,
+        relationships,
         custom,
     } = new;
     let owned = |text: &str| Some(text.to_owned());
@@ -175,6 +179,20 @@ pub(super) fn compare(old: &Schema, new: &Schema, new_major: bool, out: &mut Vec
         [&old.subject_key, subject_key],
         ["person", "whose row it is, which rules on access go by"],
         true,
+        out,
+    );
+    rules::deprecation(
+        File::Contract,
+        "schema.deprecated",
+        [old.deprecated, *deprecated],
+        None,
+        out,
+    );
+    rules::quality("schema.quality", &old.quality, quality, None, out);
+    rules::relationships(
+        "schema.relationships",
+        &old.relationships,
+        relationships,
         out,
     );
     words::custom(File::Contract, "schema", &old.custom, custom, out);

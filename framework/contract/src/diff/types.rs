@@ -41,6 +41,7 @@ enum Avro {
     Boolean,
     Enum,
     Array,
+    Map,
     Record,
 }
 
@@ -48,13 +49,16 @@ fn avro(ty: &Type) -> Avro {
     match ty {
         Type::String { .. } | Type::Uuid => Avro::String,
         Type::Enum(_) => Avro::Enum,
-        Type::Int32 { .. } | Type::Date => Avro::Int,
-        Type::Int64 { .. } | Type::Timestamp(TimeUnit::Millis | TimeUnit::Micros) => Avro::Long,
+        Type::Int32 { .. } | Type::Date | Type::Time(TimeUnit::Millis) => Avro::Int,
+        Type::Int64 { .. }
+        | Type::Timestamp(TimeUnit::Millis | TimeUnit::Micros)
+        | Type::Time(TimeUnit::Micros) => Avro::Long,
         Type::Float32 => Avro::Float,
         Type::Float64 => Avro::Double,
         Type::Decimal { precision, scale } => Avro::Bytes(*precision, *scale),
         Type::Boolean => Avro::Boolean,
         Type::Array(_) => Avro::Array,
+        Type::Map(_) => Avro::Map,
         Type::Object(_) => Avro::Record,
     }
 }
@@ -88,7 +92,8 @@ fn means(reader: &Type, writer: &Type) -> bool {
         (Type::String { .. }, Type::Uuid) => true,
         // A text need not be a UUID.
         (Type::Uuid, Type::String { .. }) => false,
-        (Type::Timestamp(reader), Type::Timestamp(writer)) => reader == writer,
+        (Type::Timestamp(reader), Type::Timestamp(writer))
+        | (Type::Time(reader), Type::Time(writer)) => reader == writer,
         (reader, writer) if number(reader) && number(writer) => true,
         _ => std::mem::discriminant(reader) == std::mem::discriminant(writer),
     }
@@ -112,6 +117,11 @@ pub(super) fn compare(place: &Place, old: &Type, new: &Type, out: &mut Vec<Chang
             field::nullability(&items, old.nullable, new.nullable, true, out);
             return compare(&items, &old.items, &new.items, out);
         }
+        (Type::Map(old), Type::Map(new)) => {
+            let values = place.below("map.value");
+            field::nullability(&values, old.nullable, new.nullable, true, out);
+            return compare(&values, &old.values, &new.values, out);
+        }
         (Type::Object(old), Type::Object(new)) => {
             return field::compare_all(place, &old.fields, &new.fields, &[], out);
         }
@@ -119,9 +129,9 @@ pub(super) fn compare(place: &Place, old: &Type, new: &Type, out: &mut Vec<Chang
     }
     let same = std::mem::discriminant(old) == std::mem::discriminant(new);
     let scalar_differs = match (old, new) {
-        (Type::Decimal { .. }, Type::Decimal { .. }) | (Type::Timestamp(_), Type::Timestamp(_)) => {
-            old != new
-        }
+        (Type::Decimal { .. }, Type::Decimal { .. })
+        | (Type::Timestamp(_), Type::Timestamp(_))
+        | (Type::Time(_), Type::Time(_)) => old != new,
         _ => !same,
     };
     if scalar_differs {

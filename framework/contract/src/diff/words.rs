@@ -71,3 +71,26 @@ pub(super) fn custom(
         );
     }
 }
+
+/// What two documents differ in besides the changes that were told already: parts of the
+/// standard to which the framework gives no meaning. The version is compared by itself.
+pub(super) fn rest(file: File, old: &Json, new: &Json, out: &mut Vec<Change>) {
+    let (Json::Object(old), Json::Object(new)) = (old, new) else {
+        return;
+    };
+    let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let what = match (old.get(key), new.get(key)) {
+            (before, after) if before == after => continue,
+            (None, _) => What::Added,
+            (_, None) => What::Removed,
+            _ => What::Changed,
+        };
+        let told = |change: &Change| change.file == file && change.path.starts_with(key.as_str());
+        if key != "version" && !out.iter().any(told) {
+            out.push(Change::words(file, key.as_str(), what));
+        }
+    }
+}

@@ -320,7 +320,8 @@ fn records_that_were_promised_are_not_deleted() {
     edit(
         "retention, value: 30, unit: d",
         "retention, value: 720, unit: h",
-        &[],
+        // The same promise in other words.
+        &["documentation slaProperties changed"],
     );
 }
 

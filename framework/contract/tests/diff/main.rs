@@ -7,5 +7,6 @@ mod contract;
 mod docs;
 mod locate;
 mod product;
+mod rules;
 mod support;
 mod versions;

@@ -52,8 +52,8 @@ fn what_is_not_understood_is_refused_with_its_place_and_mend() {
     );
     check(
         "kind: DataContract",
-        "kind: DataContract\nprice: {}",
-        &["price", "not understood"],
+        "kind: DataContract\nprices: {}",
+        &["prices", "did you mean `price`?"],
     );
     check(
         "lab.samples.v1",

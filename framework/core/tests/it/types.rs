@@ -1,12 +1,16 @@
+use std::collections::BTreeMap;
+
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use arrow::array::{Array, AsArray};
-use arrow::datatypes::{Decimal128Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    Decimal128Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType, Time64MicrosecondType,
+};
 use arrow_avro::reader::ReaderBuilder;
 use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
-use mesh_core::{Record, RecordKey, TimestampMicros, TimestampMillis};
+use mesh_core::{Record, RecordKey, TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
 use uuid::Uuid;
 
 mesh_macros::contract!("tests/it/contracts/sample.odcs.yaml");
@@ -44,6 +48,20 @@ pub(crate) fn full() -> Sample {
                 kind: SampleStepsKind::Heat,
             },
         ],
+        opens_at: TimeMillis(30_600_250),
+        closes_at: Some(TimeMicros(86_399_999_999)),
+        counts: [("a".to_owned(), 1)].into(),
+        sites: Some([("north".to_owned(), Some(site()))].into()),
+    }
+}
+
+fn site() -> SampleSites {
+    SampleSites {
+        open: TimeMillis(0),
+        grid: vec![vec![Some(1.5), None], vec![]],
+        deep: Some(SampleSitesDeep {
+            words: [("wä".to_owned(), "ö".to_owned())].into(),
+        }),
     }
 }
 
@@ -55,6 +73,9 @@ pub(crate) fn sparse() -> Sample {
         labels: vec![],
         place: None,
         steps: vec![],
+        closes_at: None,
+        counts: BTreeMap::new(),
+        sites: None,
         price: "127.99".parse().unwrap(),
         status: SampleStatus::Taken,
         ..full()
@@ -175,6 +196,71 @@ fn arrow_avro_decodes_to_the_arrow_schema_of_the_contract() {
         "MEASURED_TWICE"
     );
     assert!(batch["note"].is_null(1));
+    let opens = batch["opens_at"].as_primitive::<Time32MillisecondType>();
+    assert_eq!(opens.value(0), 30_600_250);
+    let closes = batch["closes_at"].as_primitive::<Time64MicrosecondType>();
+    assert_eq!(closes.value(0), 86_399_999_999);
+    assert!(closes.is_null(1));
+    let counts = batch["counts"].as_map();
+    assert_eq!((counts.value_length(0), counts.value_length(1)), (1, 0));
+    assert_eq!(counts.keys().as_string::<i32>().value(0), "a");
+    let sites = batch["sites"].as_map();
+    assert!(sites.is_null(1));
+    let site = sites.values().as_struct();
+    let grid = site["grid"].as_list::<i32>().value(0);
+    let row = grid.as_list::<i32>().value(0);
+    assert_eq!(row.as_primitive::<Float64Type>().value(0), 1.5);
+    assert!(row.is_null(1));
+    let words = site["deep"].as_struct()["words"].as_map();
+    assert_eq!(words.values().as_string::<i32>().value(0), "ö");
+}
+
+#[test]
+fn maps_of_many_entries_and_times_of_every_kind_come_back() {
+    let schema = Schema::parse_str(&Sample::descriptor().value_schema).unwrap();
+    let record = Sample {
+        counts: (0..1_000).map(|n| (format!("key {n}"), n)).collect(),
+        sites: Some(
+            [
+                ("a".to_owned(), None),
+                ("b".to_owned(), Some(site())),
+                (String::new(), None),
+            ]
+            .into(),
+        ),
+        ..full()
+    };
+    let mut bytes = Vec::new();
+    record.encode(&mut bytes);
+    assert_eq!(Sample::decode(&read(&schema, &bytes)).unwrap(), record);
+    assert_eq!(Sample::from_json(&record.to_json()).unwrap(), record);
+    let json = full().to_json();
+    assert_eq!(json["opens_at"], "08:30:00.250");
+    assert_eq!(json["closes_at"], "23:59:59.999999");
+    assert_eq!(
+        json["sites"]["north"]["grid"],
+        serde_json::json!([[1.5, null], []])
+    );
+
+    // A time outside of a day is no time, and a leap second is its last moment.
+    let mut late = json.clone();
+    late["opens_at"] = "24:00:00".into();
+    let error = Sample::from_json(&late).unwrap_err().to_string();
+    assert!(error.contains("opens_at"), "{error}");
+    for (value, right) in [
+        (0, true),
+        (86_399_999, true),
+        (86_400_000, false),
+        (-1, false),
+    ] {
+        let value_read = <TimeMillis as mesh_core::field::FieldValue>::read(
+            Some(&Value::TimeMillis(value)),
+            "opens_at",
+        );
+        assert_eq!(value_read.is_ok(), right, "{value}");
+    }
+    let leap = chrono::NaiveTime::from_hms_milli_opt(23, 59, 59, 1_500).unwrap();
+    assert_eq!(TimeMillis::from(leap), TimeMillis(86_399_999));
 }
 
 #[test]
@@ -224,6 +310,24 @@ fn limits_are_checked_and_the_error_names_the_column_without_its_value() {
             ..full()
         },
         "labels",
+    );
+    check(
+        Sample {
+            counts: [("a".to_owned(), 10)].into(),
+            ..full()
+        },
+        "counts",
+    );
+    let mut deep = site();
+    if let Some(deep) = &mut deep.deep {
+        deep.words.insert("w".into(), "secret".into());
+    }
+    check(
+        Sample {
+            sites: Some([("a".to_owned(), None), ("b".to_owned(), Some(deep))].into()),
+            ..full()
+        },
+        "sites.deep.words",
     );
     check(
         Sample {

@@ -41,6 +41,13 @@ fn column(out: &mut String, name: &str, ty: &Type, nullable: bool, depth: usize)
             column(out, "item", &array.items, array.nullable, depth + 2);
             let _ = writeln!(out, "{indent}  }}\n{indent}}}");
         }
+        Type::Map(map) => {
+            group(out, " (MAP)");
+            let _ = writeln!(out, "{indent}  repeated group entries {{");
+            let _ = writeln!(out, "{indent}    required binary key (STRING);");
+            column(out, "value", &map.values, map.nullable, depth + 2);
+            let _ = writeln!(out, "{indent}  }}\n{indent}}}");
+        }
         Type::Object(object) => {
             group(out, "");
             nested(out, &object.fields, depth + 1);
@@ -89,10 +96,15 @@ fn scalar_type(ty: &Type) -> (String, Option<String>) {
             };
             (physical, Some(format!("DECIMAL({precision},{scale})")))
         }
-        // Lists and records are groups; written out so that a new type is thought of here.
-        Type::String { .. } | Type::Uuid | Type::Enum(_) | Type::Array(_) | Type::Object(_) => {
-            ("binary".into(), Some("STRING".into()))
-        }
+        Type::Time(TimeUnit::Millis) => ("int32".into(), Some("TIME(MILLIS,false)".into())),
+        Type::Time(TimeUnit::Micros) => ("int64".into(), Some("TIME(MICROS,false)".into())),
+        // Lists, maps and records are groups; written out so that a new type is thought of here.
+        Type::String { .. }
+        | Type::Uuid
+        | Type::Enum(_)
+        | Type::Array(_)
+        | Type::Map(_)
+        | Type::Object(_) => ("binary".into(), Some("STRING".into())),
     }
 }
 

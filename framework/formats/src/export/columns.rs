@@ -52,10 +52,22 @@ fn collect<'a>(
     for field in fields {
         let mut path = format!("{parent}{}", field.name);
         let mut ty = &field.ty;
-        let mut lists = 0;
-        while let Type::Array(array) = ty {
-            ty = &array.items;
-            lists += 1;
+        // What stands around the innermost type, and how a path goes into it.
+        let (mut around, mut into) = (String::new(), String::new());
+        loop {
+            ty = match ty {
+                Type::Array(array) => {
+                    around.push_str("list<");
+                    into.push_str("[]");
+                    &array.items
+                }
+                Type::Map(map) => {
+                    around.push_str("map<string, ");
+                    into.push_str("{}");
+                    &map.values
+                }
+                _ => break,
+            };
         }
         let inner = match ty {
             Type::Object(_) => "object".to_owned(),
@@ -65,9 +77,8 @@ fn collect<'a>(
         found.push(ColumnRow {
             path: path.clone(),
             ty: format!(
-                "{}{inner}{}{}",
-                "list<".repeat(lists),
-                ">".repeat(lists),
+                "{around}{inner}{}{}",
+                ">".repeat(around.matches('<').count()),
                 limits(ty)
             ),
             key: key(contract, field, depth),
@@ -78,7 +89,7 @@ fn collect<'a>(
             },
         });
         if let Type::Object(object) = ty {
-            path.push_str(&"[]".repeat(lists));
+            path.push_str(&into);
             path.push('.');
             collect(contract, &object.fields, &path, depth + 1, found);
         }

@@ -2,7 +2,8 @@
 //! the SQL door answer with.
 //!
 //! What JSON Schema has no word for stands in `x-logicalType`: the digits of a decimal, whose
-//! JSON form is a string, and the resolution of a timestamp.
+//! JSON form is a string, and the resolution of a timestamp or time. A time of day has no offset,
+//! which the format `time` would ask for.
 
 use mesh_core::contract::{Contract, Field, TimeUnit, Type};
 use serde_json::{Map, Value as Json, json};
@@ -119,6 +120,17 @@ fn plain(ty: &Type, nullable: bool) -> Map<String, Json> {
             if *unit == TimeUnit::Micros {
                 put(LOGICAL_TYPE, ty.display().into());
             }
+        }
+        Type::Time(_) => {
+            put("type", "string".into());
+            put(LOGICAL_TYPE, ty.display().into());
+        }
+        Type::Map(values) => {
+            put("type", "object".into());
+            put(
+                "additionalProperties",
+                plain(&values.values, values.nullable).into(),
+            );
         }
         Type::Array(array) => {
             put("type", "array".into());

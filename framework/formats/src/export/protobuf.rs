@@ -34,7 +34,7 @@ fn has_timestamp(fields: &[Field]) -> bool {
     fn inside(ty: &Type) -> bool {
         match ty {
             Type::Timestamp(_) => true,
-            Type::Array(array) => inside(&array.items),
+            Type::Array(_) | Type::Map(_) => inside(ty.innermost()),
             Type::Object(object) => has_timestamp(&object.fields),
             _ => false,
         }
@@ -61,13 +61,14 @@ fn message(out: &mut String, name: &str, fields: &[Field], depth: usize, path: &
         let name = upper_camel(&field.name);
         let label = match &field.ty {
             Type::Array(_) => "repeated ",
-            Type::Object(_) | Type::Timestamp(_) => "",
+            Type::Map(_) | Type::Object(_) | Type::Timestamp(_) => "",
             _ if field.nullable => "optional ",
             _ => "",
         };
         let ty = match &field.ty {
-            Type::Array(array) => scalar(&array.items, &name),
-            other => scalar(other, &name),
+            Type::Array(array) => scalar(&array.items, &name).to_owned(),
+            Type::Map(map) => format!("map<string, {}>", scalar(&map.values, &name)),
+            other => scalar(other, &name).to_owned(),
         };
         let _ = writeln!(
             out,
@@ -88,14 +89,16 @@ fn message(out: &mut String, name: &str, fields: &[Field], depth: usize, path: &
 /// The type of a value; enumerations and messages are called like their column.
 fn scalar<'a>(ty: &Type, name: &'a str) -> &'a str {
     match ty {
-        Type::String { .. } | Type::Uuid | Type::Decimal { .. } | Type::Date => "string",
+        Type::String { .. } | Type::Uuid | Type::Decimal { .. } | Type::Date | Type::Time(_) => {
+            "string"
+        }
         Type::Int32 { .. } => "int32",
         Type::Int64 { .. } => "int64",
         Type::Float32 => "float",
         Type::Float64 => "double",
         Type::Boolean => "bool",
         Type::Timestamp(_) => "google.protobuf.Timestamp",
-        Type::Enum(_) | Type::Object(_) | Type::Array(_) => name,
+        Type::Enum(_) | Type::Object(_) | Type::Array(_) | Type::Map(_) => name,
     }
 }
 
@@ -109,14 +112,16 @@ fn nested(
     let path = format!("{path}{}", field.name);
     let inner = match &field.ty {
         Type::Array(array) => &array.items,
+        Type::Map(map) => &map.values,
         other => other,
     };
     match inner {
-        Type::Array(_) => Err(
-            Error::new(ErrorKind::Unsupported, "protobuf has no list of lists")
-                .with("column", path)
-                .mend("make the items of the outer list an object with a list in it"),
-        ),
+        Type::Array(_) | Type::Map(_) => Err(Error::new(
+            ErrorKind::Unsupported,
+            "protobuf has no list or map of lists or maps",
+        )
+        .with("column", path)
+        .mend("have the outer one hold an object with the inner one in it")),
         Type::Object(object) => message(
             out,
             &upper_camel(&field.name),

@@ -183,12 +183,17 @@ pub(crate) fn data_type(ty: &Type, dialect: Dialect) -> String {
                 format!("TIMESTAMP({digits}) WITH TIME ZONE")
             }
         }
+        Type::Time(unit) => match unit {
+            TimeUnit::Millis => "TIME(3)".into(),
+            TimeUnit::Micros => "TIME(6)".into(),
+        },
         Type::Array(array)
-            if postgres && !matches!(array.items, Type::Object(_) | Type::Array(_)) =>
+            if postgres
+                && !matches!(array.items, Type::Object(_) | Type::Array(_) | Type::Map(_)) =>
         {
             format!("{}[]", data_type(&array.items, dialect))
         }
-        Type::Array(_) | Type::Object(_) if postgres => "JSONB".into(),
-        Type::Array(_) | Type::Object(_) => "JSON".into(),
+        Type::Array(_) | Type::Map(_) | Type::Object(_) if postgres => "JSONB".into(),
+        Type::Array(_) | Type::Map(_) | Type::Object(_) => "JSON".into(),
     }
 }

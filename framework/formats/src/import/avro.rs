@@ -9,7 +9,7 @@ use mesh_core::{Error, Result};
 
 use super::{domain, parse_json};
 use crate::draft::{
-    Choice, Columns, DEEPEST, Draft, Imported, are_symbols, description, field, integer, list,
+    Choice, Columns, DEEPEST, Draft, Imported, are_symbols, description, field, integer, list, map,
     object, symbols, text,
 };
 
@@ -206,17 +206,16 @@ impl<'a> Reader<'a> {
                 };
             }
             Schema::Union(_) => return Ok(Err("a union in a union".into())),
-            Schema::Map(_) => {
-                return Ok(Err(
-                    "a map; make it a list of records with a key and a value".into(),
-                ));
+            Schema::Map(values) => {
+                return Ok(self
+                    .nullable(&values.types, path)?
+                    .map(|(values, nullable)| map(values, nullable)));
             }
+            Schema::TimeMillis => Type::Time(TimeUnit::Millis),
+            Schema::TimeMicros => Type::Time(TimeUnit::Micros),
             Schema::Bytes => return Ok(Err("bytes; write them as text".into())),
             Schema::Fixed(_) => return Ok(Err("fixed bytes; write them as text".into())),
             Schema::BigDecimal => return Ok(Err("a decimal without precision and scale".into())),
-            Schema::TimeMillis | Schema::TimeMicros => {
-                return Ok(Err("a time of day; write it as text or as a number".into()));
-            }
             Schema::Duration(_) => return Ok(Err("a duration; write it as a number".into())),
         }))
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::parse_json;
 use crate::draft::{
-    Choice, Columns, DEEPEST, Draft, Imported, are_symbols, description, field, list, object,
+    self, Choice, Columns, DEEPEST, Draft, Imported, are_symbols, description, field, list, object,
     symbols, text,
 };
 use crate::export::LOGICAL_TYPE;
@@ -214,7 +214,10 @@ impl<'a> Reader<'a> {
             "integer" => Ok(self.integer(map, path)),
             "number" => {
                 if map.contains_key("minimum") || map.contains_key("maximum") {
-                    self.draft.note(path, "`minimum` and `maximum` of a number are not carried over");
+                    self.draft.note(
+                        path,
+                        "`minimum` and `maximum` of a number are not carried over",
+                    );
                 }
                 Ok(match map.get("format").and_then(Json::as_str) {
                     Some("float") => Type::Float32,
@@ -237,7 +240,19 @@ impl<'a> Reader<'a> {
                 self.open.pop();
                 Ok(object(fields?))
             }
-            "object" => Err("an object without properties, a map; make it a list of objects with a key and a value".into()),
+            "object" => match map.get("additionalProperties") {
+                Some(values @ Json::Object(_)) => {
+                    self.open.push("additionalProperties");
+                    let fit = self.fit(values, path);
+                    self.open.pop();
+                    fit?.map(|(values, nullable)| draft::map(values, nullable))
+                }
+                _ => Err(
+                    "an object without properties; give `additionalProperties` the type of \
+                          its values, or list its properties"
+                        .into(),
+                ),
+            },
             other => Err(format!("`{other}` is no type of JSON Schema")),
         };
         let null_symbol =
@@ -320,6 +335,8 @@ fn logical_type(name: &str) -> std::result::Result<Type, String> {
     match (name, decimal) {
         ("timestamp-micros", _) => Ok(Type::Timestamp(TimeUnit::Micros)),
         ("timestamp-millis", _) => Ok(Type::Timestamp(TimeUnit::Millis)),
+        ("time-micros", _) => Ok(Type::Time(TimeUnit::Micros)),
+        ("time-millis", _) => Ok(Type::Time(TimeUnit::Millis)),
         (_, Some((precision, scale))) => Ok(Type::Decimal { precision, scale }),
         _ => Err(format!("`{LOGICAL_TYPE}: {name}` is not understood")),
     }

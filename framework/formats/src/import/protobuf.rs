@@ -9,7 +9,7 @@ use protox::prost_reflect::{
 
 use super::{check_size, choose, domain};
 use crate::draft::{
-    Choice, Columns, DEEPEST, Draft, Imported, are_symbols, description, field, integer, list,
+    Choice, Columns, DEEPEST, Draft, Imported, are_symbols, description, field, integer, list, map,
     object, symbols, text,
 };
 use crate::export::UNSPECIFIED;
@@ -183,10 +183,18 @@ impl Reader {
     }
 
     fn fit(&mut self, source: &FieldDescriptor, path: &str) -> Result<Fit> {
-        if source.is_map() {
-            return Ok(Err(
-                "a map; make it a list of messages with a key and a value".into(),
-            ));
+        if let Kind::Message(entry) = source.kind()
+            && source.is_map()
+        {
+            if !matches!(entry.map_entry_key_field().kind(), Kind::String) {
+                return Ok(Err(
+                    "a map whose keys are no strings; make it a list of messages with a key and \
+                     a value"
+                        .into(),
+                ));
+            }
+            let fit = self.kind(&entry.map_entry_value_field().kind(), path)?;
+            return Ok(fit.map(|(values, _)| (map(values, false), false)));
         }
         let fit = self.kind(&source.kind(), path)?;
         if source.is_list() {

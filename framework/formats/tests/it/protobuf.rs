@@ -95,7 +95,8 @@ fn what_no_contract_holds_is_refused_by_the_fields_name() {
     };
     for (field, reason) in [
         ("bytes x = 2;", "x: bytes"),
-        ("map<string, int32> x = 2;", "x: a map"),
+        ("map<int32, int32> x = 2;", "x: a map whose keys"),
+        ("map<string, bytes> x = 2;", "x: bytes"),
         (
             "google.protobuf.Any x = 2;",
             "x: the type google.protobuf.Any",

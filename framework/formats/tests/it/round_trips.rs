@@ -48,6 +48,11 @@ fn lossy_inside(ty: &Type, loss: Loss) -> Type {
             array.items = lossy_inside(&loss(&array.items, array.nullable).0, loss);
             Type::Array(array)
         }
+        Type::Map(map) => {
+            let mut map = map.clone();
+            map.values = lossy_inside(&loss(&map.values, map.nullable).0, loss);
+            Type::Map(map)
+        }
         Type::Object(object) => {
             let mut object = object.clone();
             object.fields = lossy(&object.fields, loss);
@@ -99,6 +104,7 @@ fn without_words(ty: &Type) -> String {
             format!("{fields:?}")
         }
         Type::Array(array) => format!("[{} {}]", without_words(&array.items), array.nullable),
+        Type::Map(map) => format!("<{} {}>", without_words(&map.values), map.nullable),
         Type::Enum(_) => ty.display(),
         other => format!("{other:?}"),
     }
@@ -146,13 +152,18 @@ fn json_schema_loses_nothing() {
 fn protobuf_loses_limits_decimals_dates_uuids_and_that_messages_are_required() {
     let read = |text: &str| read_protobuf("x.proto", text, &Choice::default()).unwrap();
     check(Format::Protobuf, read, |ty, nullable| match ty {
-        Type::Decimal { .. } | Type::Date | Type::Uuid => (TEXT, nullable),
+        Type::Decimal { .. } | Type::Date | Type::Time(_) | Type::Uuid => (TEXT, nullable),
         Type::Timestamp(_) => (Type::Timestamp(TimeUnit::Micros), true),
         Type::Object(_) => (ty.clone(), true),
         Type::Array(array) => {
             let mut array = array.clone();
             array.nullable = false;
             (Type::Array(array), false)
+        }
+        Type::Map(map) => {
+            let mut map = map.clone();
+            map.nullable = false;
+            (Type::Map(map), false)
         }
         other => (unlimited(other), nullable),
     });
@@ -166,9 +177,9 @@ fn postgres_loses_records_and_what_stands_in_lists() {
         Format::Sql(Dialect::Postgres),
         read,
         |ty, nullable| match ty {
-            Type::Object(_) => (TEXT, nullable),
+            Type::Object(_) | Type::Map(_) => (TEXT, nullable),
             Type::Array(array) => match &array.items {
-                Type::Object(_) | Type::Array(_) => (TEXT, nullable),
+                Type::Object(_) | Type::Array(_) | Type::Map(_) => (TEXT, nullable),
                 items => {
                     let mut array = array.clone();
                     let longest = match items {
@@ -194,7 +205,7 @@ fn postgres_loses_records_and_what_stands_in_lists() {
 #[test]
 fn mysql_and_the_standard_lose_records_and_lists() {
     let loss: Loss = |ty, nullable| match ty {
-        Type::Array(_) | Type::Object(_) => (TEXT, nullable),
+        Type::Array(_) | Type::Map(_) | Type::Object(_) => (TEXT, nullable),
         other => (other.clone(), nullable),
     };
     let mysql =

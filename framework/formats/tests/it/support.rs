@@ -56,6 +56,10 @@ fn shown(ty: &Type) -> String {
             let mark = if array.nullable { "?" } else { "" };
             format!("[{}{mark}]", shown(&array.items))
         }
+        Type::Map(map) => {
+            let mark = if map.nullable { "?" } else { "" };
+            format!("{{string: {}{mark}}}", shown(&map.values))
+        }
         other => other.display(),
     }
 }

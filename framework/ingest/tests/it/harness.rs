@@ -14,6 +14,7 @@ use mesh_registry::{Registry, RegistryConfig};
 use mesh_runtime::{Config, Running};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
@@ -122,6 +123,20 @@ impl Mesh {
         }
     }
 
+    /// The header called `name` of every record in the topic.
+    pub(crate) async fn header(&self, name: &'static str) -> Vec<String> {
+        let (bootstrap, topic) = (self.bootstrap.clone(), format!("{}.parcels.v1", self.name));
+        let records = tokio::task::spawn_blocking(move || {
+            read_all(&bootstrap, &topic, |message| {
+                let headers = message.headers().unwrap();
+                let header = headers.iter().find(|header| header.key == name);
+                let value = header.and_then(|header| header.value).unwrap_or_default();
+                String::from_utf8(value.to_vec()).unwrap()
+            })
+        });
+        records.await.unwrap()
+    }
+
     /// What the topic holds for a reader of what is committed, in its order.
     pub(crate) async fn rows(&self) -> Vec<String> {
         let (bootstrap, topic) = (self.bootstrap.clone(), format!("{}.parcels.v1", self.name));
@@ -180,6 +195,19 @@ schema:
 
 fn read(bootstrap: &str, topic: &str, schema: &str) -> Vec<String> {
     let schema = Schema::parse_str(schema).unwrap();
+    read_all(bootstrap, topic, |message| {
+        // Behind the frame: a zero byte and the schema's id.
+        let mut body = &message.payload().unwrap()[5..];
+        let reader = GenericDatumReader::builder(&schema).build().unwrap();
+        shown(&reader.read_value(&mut body).unwrap())
+    })
+}
+
+fn read_all(
+    bootstrap: &str,
+    topic: &str,
+    take: impl Fn(&BorrowedMessage<'_>) -> String,
+) -> Vec<String> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .set("group.id", "reader")
@@ -203,13 +231,7 @@ fn read(bootstrap: &str, topic: &str, schema: &str) -> Vec<String> {
         match consumer.poll(Duration::from_millis(100)) {
             None => {}
             Some(Err(KafkaError::PartitionEOF(_))) => return rows,
-            Some(message) => {
-                let message = message.unwrap();
-                // Behind the frame: a zero byte and the schema's id.
-                let mut body = &message.payload().unwrap()[5..];
-                let reader = GenericDatumReader::builder(&schema).build().unwrap();
-                rows.push(shown(&reader.read_value(&mut body).unwrap()));
-            }
+            Some(message) => rows.push(take(&message.unwrap())),
         }
     }
 }

@@ -20,6 +20,32 @@ async fn post(hosted: &Hosted, key: Option<&str>, body: &str) -> (u16, Json) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_a_version_that_ends_say_so() {
+    let mesh = Mesh::start().await;
+    mesh.product("[{ type: http }]");
+    let file = mesh.folder().join("products/parcels/contract.odcs.yaml");
+    let text = std::fs::read_to_string(&file).unwrap().replace(
+        "slaProperties: [",
+        "slaProperties: [{ property: endOfLife, value: \"2999-01-01\" }, ",
+    );
+    std::fs::write(&file, text).unwrap();
+    let hosted = mesh.run().await;
+    hosted
+        .until("ready", |status| status["ready"] == true)
+        .await;
+    let row = r#"{"parcel_id": 1, "town": "Brno"}"#;
+    assert_eq!(post(&hosted, None, row).await.0, 200);
+    hosted
+        .until("published", |status| status["outbox_pending"] == 0)
+        .await;
+    assert_eq!(
+        mesh.header("sunset").await,
+        ["Tue, 01 Jan 2999 00:00:00 GMT"]
+    );
+    hosted.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_are_taken_all_or_none_and_once_under_a_key() {
     let mesh = Mesh::start().await;
     mesh.product("[{ type: http }]");

@@ -44,6 +44,7 @@ async fn publish(fixture: &Fixture, topic: &str) {
             contract_version: String::new(),
             trace: mesh_core::TraceContext::new(),
             outbox: None,
+            ends: None,
         },
         timestamp: None,
     };

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::value::{json_cell, quoted, sql_type};
 use crate::session::QueryStats;
 
-/// Writes `{"columns": [{"name", "type", "nullable"}], "rows": [[…], …], "stats": {…}}`, one
-/// row a line. An answer that failed half way ends with `"error"`, a problem document (RFC
+/// Writes `{"columns": [{"name", "type", "nullable"}], "notices": ["…"], "rows": [[…], …],
+/// "stats": {…}}`, one row a line, without `notices` where there are none. An answer that failed half way ends with `"error"`, a problem document (RFC
 /// 9457), in the place of `"stats"`: a document with `"stats"` is whole.
 #[derive(Debug, Default)]
 pub struct JsonWriter {
@@ -22,11 +22,11 @@ impl JsonWriter {
         Self::default()
     }
 
-    /// The beginning.
+    /// The beginning, with what is to be known about the tables that were read.
     ///
     /// # Errors
     /// If a name cannot be written, which does not happen with text.
-    pub fn head(&mut self, schema: &Schema) -> Result<String> {
+    pub fn head(&mut self, schema: &Schema, notices: &[String]) -> Result<String> {
         let mut out = String::from("{\"columns\":[");
         for (at, field) in schema.fields().iter().enumerate() {
             if at > 0 {
@@ -43,7 +43,11 @@ impl JsonWriter {
                 "false}"
             });
         }
-        out.push_str("],\n\"rows\":[");
+        out.push_str("],\n");
+        if !notices.is_empty() {
+            out.push_str(&format!("\"notices\":{},\n", json!(notices)));
+        }
+        out.push_str("\"rows\":[");
         Ok(out)
     }
 

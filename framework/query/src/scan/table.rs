@@ -8,12 +8,15 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result as DfResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use mesh_core::Result;
 use mesh_core::contract::ProductKind;
 
 use super::assemble::Columns;
 use super::leaf::ProductScan;
 use crate::failure::wrap;
+use crate::life::TableLife;
 use crate::product::{LogColumn, Product, table_schema};
+use crate::provider::Table;
 use crate::run::{Extent, QueryRun};
 
 /// Ranges of an event product are not cut smaller than this: what a reader costs to start
@@ -26,6 +29,7 @@ const MIN_RANGE: i64 = 50_000;
 pub(crate) struct ProductTable {
     name: String,
     product: Arc<Product>,
+    life: Arc<TableLife>,
     schema: SchemaRef,
     run: Arc<QueryRun>,
 }
@@ -33,7 +37,7 @@ pub(crate) struct ProductTable {
 impl ProductTable {
     pub(crate) fn new(
         name: String,
-        product: Arc<Product>,
+        Table { product, life }: Table,
         log: &[LogColumn],
         run: Arc<QueryRun>,
     ) -> Self {
@@ -41,8 +45,22 @@ impl ProductTable {
             name,
             schema: table_schema(&product, log),
             product,
+            life,
             run,
         }
+    }
+
+    /// Whether it can be read no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.life.has_ended(&self.product.lifecycle)
+    }
+
+    /// Refuses a table that can be read no more.
+    ///
+    /// # Errors
+    /// That, with the table to read instead.
+    pub(crate) fn check_life(&self) -> Result<()> {
+        self.life.check(&self.name, &self.product.lifecycle)
     }
 }
 
@@ -63,6 +81,9 @@ impl TableProvider for ProductTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        if let Some(notice) = self.life.notice(&self.name, &self.product.lifecycle) {
+            self.run.notice(notice);
+        }
         let extents = self
             .run
             .snapshot(&self.product.topic)

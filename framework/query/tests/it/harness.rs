@@ -183,6 +183,8 @@ pub(crate) fn store(store: &str, city: &str, visits: i64) -> StoreProfile {
             name: "Jo".into(),
             age: None,
         }),
+        opens_at: Some(mesh_core::TimeMillis(30_600_000)),
+        stock: [("ink".to_owned(), 3), ("pen".to_owned(), 7)].into(),
     }
 }
 

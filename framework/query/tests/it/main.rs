@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod door;
+mod ends;
 mod harness;
 mod limits;
 mod safety;

@@ -82,6 +82,13 @@ async fn events_are_read_projected_joined_and_grouped() {
         "Jo,\"b,\"\"c\"\"\",2001-02-03",
     )
     .await;
+    check(
+        &session,
+        "SELECT opens_at, map_keys(stock)[1], map_values(stock)[2], cardinality(stock) \
+        FROM shop.stores WHERE opens_at < '09:00:00' ORDER BY store LIMIT 1",
+        "08:30:00,ink,7,2",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 use mesh_core::avro::{SchemaUse, key_schema, value_schema};
 use mesh_core::contract::diff::{Area, Class, Diff, Effect, Reads};
 use mesh_core::contract::{
-    ArrayType, Contract, EnumSymbol, EnumType, Field, ObjectType, TimeUnit, Type,
+    ArrayType, Contract, EnumSymbol, EnumType, Field, MapType, ObjectType, TimeUnit, Type,
 };
 use mesh_registry::compat::{Schema, can_read};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -45,7 +45,7 @@ impl Random {
     }
 
     fn scalar(&mut self) -> Type {
-        match self.rng.random_range(0..12) {
+        match self.rng.random_range(0..13) {
             0 | 1 => Type::Int32 {
                 minimum: None,
                 maximum: None,
@@ -68,6 +68,11 @@ impl Random {
                 TimeUnit::Micros
             }),
             9 => Type::Uuid,
+            11 => Type::Time(if self.chance(50) {
+                TimeUnit::Millis
+            } else {
+                TimeUnit::Micros
+            }),
             10 => Type::String {
                 min_length: None,
                 max_length: self.chance(50).then_some(9),
@@ -90,7 +95,11 @@ impl Random {
     }
 
     fn ty(&mut self, depth: usize) -> Type {
-        match self.rng.random_range(0..10) {
+        match self.rng.random_range(0..11) {
+            10 if depth > 0 => Type::Map(Box::new(MapType {
+                values: self.ty(depth - 1),
+                nullable: self.chance(50),
+            })),
             0 if depth > 0 => Type::Array(Box::new(ArrayType {
                 items: self.ty(depth - 1),
                 nullable: self.chance(50),
@@ -156,6 +165,10 @@ impl Random {
             Type::Array(array) => match self.chance(30) {
                 true => array.nullable = !array.nullable,
                 false => self.mutate_type(&mut array.items, depth.saturating_sub(1)),
+            },
+            Type::Map(map) => match self.chance(30) {
+                true => map.nullable = !map.nullable,
+                false => self.mutate_type(&mut map.values, depth.saturating_sub(1)),
             },
             Type::Enum(_) => *ty = self.symbols(),
             Type::Int32 { .. } => {

@@ -136,6 +136,10 @@ impl Writer {
                 outbox: host.store.outbox_id(),
                 seq: seq as u64,
             }),
+            ends: host
+                .outputs()
+                .ok()
+                .and_then(|outputs| outputs.ends(&row.topic)),
         };
         let record = Outgoing {
             topic: row.topic,

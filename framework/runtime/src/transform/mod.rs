@@ -76,7 +76,8 @@ impl Task {
                 Err(failed) => failed,
             };
             if failed.remedy == Remedy::Fenced
-                || failed.error.kind() == ErrorKind::FailedPrecondition
+                || (failed.error.kind() == ErrorKind::FailedPrecondition
+                    && !failed.error.is_retryable())
             {
                 return self.host.fail(&part, failed.error);
             }
@@ -97,6 +98,7 @@ impl Task {
     }
 
     async fn begin(&self) -> Result<Life> {
+        self.host.inputs.admit(self.topic)?;
         let partitions = self.partitions().await?;
         let id = format!("{}.{}", self.group(), self.host.store.outbox_id());
         // A process whose store is another's by now must not fence that one.
@@ -123,6 +125,7 @@ impl Task {
 
     async fn live(&self, life: &mut Life, part: &str) -> Result<(), Failed> {
         while let Some(batch) = self.gather(life, part).await? {
+            self.host.inputs.admit(self.topic).map_err(renew)?;
             self.prepare(life, &batch).await?;
             life.left = self.work(life, batch).await?;
             self.host.status.clear(part);

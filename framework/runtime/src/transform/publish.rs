@@ -12,6 +12,7 @@ use super::handle::Handled;
 use super::{Life, renew};
 use crate::backoff::Backoff;
 use crate::failpoint::Point;
+use crate::host::Host;
 use crate::rebuild;
 use crate::relay::insist;
 use crate::status::sentence;
@@ -114,7 +115,7 @@ impl Task {
         producer.begin()?;
         let mut deliveries: Vec<((String, i32), Delivery)> = Vec::new();
         for row in &handled.rows {
-            let delivery = producer.send(outgoing(row)?).await?;
+            let delivery = producer.send(outgoing(row, &self.host)?).await?;
             if self.host.keeps.of(&row.topic).is_some() {
                 deliveries.push(((row.topic.clone(), row.partition), delivery));
             }
@@ -143,7 +144,7 @@ impl Task {
     }
 }
 
-fn outgoing(row: &OutboxRow) -> Result<Outgoing, Failed> {
+fn outgoing(row: &OutboxRow, host: &Host) -> Result<Outgoing, Failed> {
     let corrupt = || Failed::abort(Error::internal("a row to publish is not well formed"));
     let trace: TraceContext = row.trace.parse().map_err(|_| corrupt())?;
     Ok(Outgoing {
@@ -156,6 +157,10 @@ fn outgoing(row: &OutboxRow) -> Result<Outgoing, Failed> {
             contract_version: row.contract_version.clone(),
             trace,
             outbox: None,
+            ends: host
+                .outputs()
+                .ok()
+                .and_then(|outputs| outputs.ends(&row.topic)),
         },
         timestamp: None,
     })

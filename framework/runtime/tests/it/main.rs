@@ -9,6 +9,7 @@ mod child;
 mod cluster;
 mod config;
 mod crash;
+mod ends;
 mod flow;
 mod peers;
 mod platform;

@@ -91,6 +91,7 @@ async fn publish_without_transaction(platform: &Platform) -> usize {
                 outbox: outbox.parse().unwrap(),
                 seq: seq as u64,
             }),
+            ends: None,
         };
         let record = Outgoing {
             topic,

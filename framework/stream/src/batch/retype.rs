@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray};
+use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, StructArray};
 use arrow::datatypes::{DataType, Fields};
 use arrow::error::ArrowError;
 
@@ -24,6 +24,17 @@ pub(super) fn retype(array: ArrayRef, target: &DataType) -> Result<ArrayRef, Arr
                 offsets,
                 values,
                 nulls,
+            )?))
+        }
+        (DataType::Map(..), DataType::Map(entries, sorted)) => {
+            let (_, offsets, values, nulls, _) = array.as_map().clone().into_parts();
+            let values = retype(Arc::new(values), entries.data_type())?;
+            Ok(Arc::new(MapArray::try_new(
+                Arc::clone(entries),
+                offsets,
+                values.as_struct().clone(),
+                nulls,
+                *sorted,
             )?))
         }
         (DataType::Struct(_), DataType::Struct(fields)) => {

@@ -109,11 +109,15 @@ async fn every_type_becomes_the_contract_s_arrow() {
             .value(kinds.key(0).unwrap()),
         "COOL"
     );
+    let counts = batch["counts"].as_map();
+    assert_eq!((counts.value_length(0), counts.value_length(1)), (1, 0));
+    assert!(batch["sites"].is_null(1) && batch["closes_at"].is_null(1));
 
     // A projection is the same columns, in its order.
-    let mut some = ArrowDecoder::new(registry, descriptor.into(), Some(vec![14, 0, 7])).unwrap();
+    let mut some =
+        ArrowDecoder::new(registry, descriptor.into(), Some(vec![19, 14, 0, 7])).unwrap();
     let narrow = some.decode(&messages(&values)).await.unwrap();
-    assert_eq!(narrow.batch, batch.project(&[14, 0, 7]).unwrap());
+    assert_eq!(narrow.batch, batch.project(&[19, 14, 0, 7]).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

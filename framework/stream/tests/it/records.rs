@@ -1,6 +1,8 @@
 //! The products of the tests, and records of them.
 
-use mesh_core::{Record, TimestampMicros, TimestampMillis};
+use std::collections::BTreeMap;
+
+use mesh_core::{Record, TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
 use uuid::Uuid;
 
 mod sample {
@@ -40,6 +42,20 @@ pub(crate) fn full(id: i64) -> Sample {
                 kind: SampleStepsKind::Heat,
             },
         ],
+        opens_at: TimeMillis(30_600_250),
+        closes_at: Some(TimeMicros(86_399_999_999)),
+        counts: [("a".to_owned(), 1)].into(),
+        sites: Some([("north".to_owned(), Some(site()))].into()),
+    }
+}
+
+fn site() -> SampleSites {
+    SampleSites {
+        open: TimeMillis(0),
+        grid: vec![vec![Some(1.5), None], vec![]],
+        deep: Some(SampleSitesDeep {
+            words: [("wä".to_owned(), "ö".to_owned())].into(),
+        }),
     }
 }
 
@@ -51,6 +67,9 @@ pub(crate) fn sparse(id: i64) -> Sample {
         labels: vec![],
         place: None,
         steps: vec![],
+        closes_at: None,
+        counts: BTreeMap::new(),
+        sites: None,
         price: "127.99".parse().unwrap(),
         status: SampleStatus::Taken,
         ..full(id)

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_core::contract::Lifecycle;
 use mesh_core::{ErrorKind, EventId, Record, RecordKey, TraceContext};
 use mesh_stream::batch::{ArrowDecoder, PartitionReader};
 use mesh_stream::{
-    Admin, Decoder, GroupConsumer, Headers, OutboxMark, Producer, TopicSpec, TypedProducer,
+    Admin, Decoder, Ends, GroupConsumer, Headers, OutboxMark, Producer, TopicSpec, TypedProducer,
     register_product,
 };
 use uuid::Uuid;
@@ -34,6 +36,7 @@ async fn every_type_tombstones_and_headers_come_back_as_they_were_sent() {
             outbox: Uuid::new_v4(),
             seq: u64::MAX,
         }),
+        ends: None,
     };
     // One key, and so one partition and one order.
     let (first, second) = (full(42), sparse(42));
@@ -144,8 +147,28 @@ fn headers_of_others_are_read_leniently_and_our_own_strictly() {
     assert_eq!(text, "00000000-0000-0000-0000-000000000001:9");
     assert_eq!(read(&[("mesh-outbox", &text)]).unwrap().outbox, Some(mark));
 
+    let [support, life] = ["2027-01-01", "2027-06-30T10:00:00Z"].map(serde_json::Value::from);
+    let ends = Ends {
+        lifecycle: Lifecycle::of_levels([("endOfSupport", &support), ("endOfLife", &life)]),
+        successor: Some("lab.samples.v2".into()),
+    };
+    let told = [
+        ("deprecation", "@1798761600"),
+        ("sunset", "Wed, 30 Jun 2027 10:00:00 GMT"),
+        ("mesh-successor", "lab.samples.v2"),
+    ];
+    assert_eq!(read(&told).unwrap().ends.as_deref(), Some(&ends));
+    // A notice that cannot be read is none, and keeps no record from being read.
+    assert_eq!(
+        read(&[("sunset", "soon"), ("deprecation", "1")])
+            .unwrap()
+            .ends,
+        None
+    );
+
     let ours = Headers {
         outbox: Some(mark),
+        ends: Some(Arc::new(ends)),
         ..Headers::of::<Sample>(TraceContext::new())
     };
     let pairs = ours.to_pairs();

@@ -117,7 +117,12 @@ pub(super) fn read(
             list(items, false)
         }
         Sql::Custom(name, _) => return custom(&plain(name), enums, notes),
-        Sql::Time(..) => return Err("a time of day; write it as text or as a number".into()),
+        Sql::Time(digits, zone) => {
+            if matches!(zone, TimezoneInfo::WithTimeZone | TimezoneInfo::Tz) {
+                return Err("a time of day with an offset; write it as text".into());
+            }
+            Type::Time(unit(*digits, dialect))
+        }
         Sql::Interval { .. } => return Err("an interval; write it as a number".into()),
         Sql::Bytea
         | Sql::Blob(_)
@@ -154,14 +159,18 @@ fn decimal(info: &ExactNumberInfo) -> Result<Type, String> {
     Ok(Type::Decimal { precision, scale })
 }
 
-/// What a dialect gives without a number of digits: PostgreSQL and the standard 6, MySQL none.
 fn timestamp(digits: Option<u64>, dialect: SqlDialect) -> Type {
+    Type::Timestamp(unit(digits, dialect))
+}
+
+/// What a dialect gives without a number of digits: PostgreSQL and the standard 6, MySQL none.
+fn unit(digits: Option<u64>, dialect: SqlDialect) -> TimeUnit {
     let usual = if dialect == SqlDialect::MySql { 0 } else { 6 };
-    Type::Timestamp(if digits.unwrap_or(usual) > 3 {
+    if digits.unwrap_or(usual) > 3 {
         TimeUnit::Micros
     } else {
         TimeUnit::Millis
-    })
+    }
 }
 
 fn enumeration(words: &[String], notes: &mut Vec<String>) -> Type {

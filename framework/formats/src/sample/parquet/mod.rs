@@ -12,7 +12,9 @@ use mesh_core::{Error, ErrorKind, Result};
 
 use self::thrift::Struct;
 use super::{open, stem};
-use crate::draft::{Choice, Columns, DEEPEST, Draft, Imported, field, integer, list, object, text};
+use crate::draft::{
+    self, Choice, Columns, DEEPEST, Draft, Imported, field, integer, list, object, text,
+};
 
 /// The most of a file's metadata that is read; the schema stands at its start.
 const MOST_METADATA: u64 = 32 << 20;
@@ -215,10 +217,7 @@ impl<'a> Reader<'a> {
 
     fn group(&mut self, element: &Element, path: &str, depth: usize, file: &Path) -> Result<Fit> {
         if element.is(2, 1) || element.converted == Some(2) {
-            self.skip(element, file)?;
-            return Ok(Err(
-                "a map; make it a list of groups with a key and a value".into(),
-            ));
+            return self.map(element, path, depth, file);
         }
         if !element.is(3, 3) || element.children != 1 {
             return Ok(Ok(object(self.fields(element, path, depth + 1, file)?)));
@@ -239,6 +238,36 @@ impl<'a> Reader<'a> {
         let item = self.next(file)?;
         let items = self.element(item, path, depth + 1, file)?;
         Ok(items.map(|ty| list(ty, item.repetition == Repetition::Optional)))
+    }
+
+    /// A map: one repeated group of a key and a value (parquet-format, LogicalTypes.md).
+    fn map(&mut self, element: &Element, path: &str, depth: usize, file: &Path) -> Result<Fit> {
+        let entries = match element.children {
+            1 => self.next(file)?,
+            _ => {
+                self.skip(element, file)?;
+                return Ok(Err("a map without entries".into()));
+            }
+        };
+        if entries.children != 2 {
+            self.skip(entries, file)?;
+            return Ok(Err(
+                "a map without values; make it a list of its keys".into()
+            ));
+        }
+        let key = self.next(file)?;
+        if key.children > 0 || !key.is(1, 0) {
+            self.skip(key, file)?;
+            let value = self.next(file)?;
+            self.skip(value, file)?;
+            return Ok(Err(
+                "a map whose keys are no strings; make it a list of groups with a key and a value"
+                    .into(),
+            ));
+        }
+        let value = self.next(file)?;
+        let values = self.element(value, path, depth + 1, file)?;
+        Ok(values.map(|ty| draft::map(ty, value.repetition == Repetition::Optional)))
     }
 
     fn scalar(&mut self, element: &Element, path: &str) -> Fit {
@@ -280,7 +309,16 @@ impl<'a> Reader<'a> {
             }
             Some(5) => return decimal(element),
             Some(6) => return Ok(Type::Date),
-            Some(7) => return Err("a time of day; write it as text or as a number".into()),
+            Some(7) => {
+                let (unit, _) = timestamp(element);
+                if unit == 3 {
+                    note("nanoseconds become microseconds");
+                }
+                return Ok(Type::Time(match unit {
+                    1 => TimeUnit::Millis,
+                    _ => TimeUnit::Micros,
+                }));
+            }
             Some(8) => {
                 let (unit, zoned) = timestamp(element);
                 if !zoned {
@@ -361,7 +399,15 @@ fn timestamp(element: &Element) -> (i16, bool) {
                 .map_or(1, |(unit, _)| unit),
             parameters.flag(1),
         ),
-        None => (if element.converted == Some(9) { 1 } else { 2 }, true),
+        // Of both timestamps and times the one in thousandths.
+        None => (
+            if matches!(element.converted, Some(7 | 9)) {
+                1
+            } else {
+                2
+            },
+            true,
+        ),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::names::check_name;
-use crate::node::{Map, Value};
+use crate::node::{Entry, Map, Value};
 
 /// A source that a product declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,7 +212,13 @@ fn read_columns(map: &Map<'_>) -> BTreeMap<String, String> {
         return BTreeMap::new();
     };
     let mut columns = BTreeMap::new();
-    for (name, at, node) in entries {
+    for Entry {
+        key: name,
+        at,
+        node,
+        ..
+    } in entries
+    {
         match &node.value {
             Value::Str(column) => {
                 columns.insert(name.clone(), column.clone());

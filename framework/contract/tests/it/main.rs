@@ -1,0 +1,9 @@
+//! Contracts and products: read whole, written back, edited, and refused when broken.
+
+#![allow(clippy::unwrap_used)]
+
+mod broken;
+mod edit;
+mod memory;
+mod standard;
+mod support;
