@@ -35,6 +35,9 @@ pub(crate) struct TableEntry {
     pub(crate) table: String,
     /// The version, or why it cannot be read.
     pub(crate) product: Result<Arc<Product>, Arc<Error>>,
+    /// Why the name is not one yet: those who may read the product are told, and it is not
+    /// listed.
+    pub(crate) not_yet: Option<Arc<Error>>,
 }
 
 /// Domain, product and version.
@@ -298,8 +301,25 @@ impl VersionSummary {
     }
 }
 
+/// What is said of a product by its plain name before it is in service.
+fn not_in_service(domain: &str, product: &str, version: &VersionSummary) -> Error {
+    Error::not_found(format!(
+        "`{domain}.{product}` is not in service: its version {} is a {}",
+        version.version,
+        match version.status.as_str() {
+            "proposed" => "proposal",
+            other => other,
+        }
+    ))
+    .mend(format!(
+        "its owner writes `status: active` into both of its files, under the next version; \
+         until then ask `{domain}.{product}_v{}`",
+        version.major
+    ))
+}
+
 /// `<product>_v<major>` for each major version, and `<product>` for the one that stands for
-/// the product, unless it is not in service yet.
+/// the product; one that is not in service yet says so.
 fn name_tables(
     details: &[Held],
     products: &HashMap<Key, Result<Arc<Product>, Arc<Error>>>,
@@ -313,18 +333,21 @@ fn name_tables(
             let Some(parsed) = products.get(&held.key(version)) else {
                 continue;
             };
-            let mut name = |table: String| {
+            let mut name = |table: String, not_yet: Option<Error>| {
                 tables.push(TableEntry {
                     domain: domain.clone(),
                     table,
                     product: parsed.clone(),
+                    not_yet: not_yet.map(Arc::new),
                 });
             };
             if version.current_of_major {
-                name(format!("{product}_v{}", version.major));
+                name(format!("{product}_v{}", version.major), None);
             }
-            if version.current && matches!(version.status.as_str(), "active" | "deprecated") {
-                name(product.clone());
+            if version.current {
+                let served = matches!(version.status.as_str(), "active" | "deprecated");
+                let not_yet = (!served).then(|| not_in_service(domain, product, version));
+                name(product.clone(), not_yet);
             }
         }
     }

@@ -31,10 +31,14 @@ pub(crate) type Granted = BTreeMap<String, BTreeMap<String, Result<Arc<Product>,
 pub(crate) fn granted(entries: impl IntoIterator<Item = TableEntry>) -> Granted {
     let mut granted = Granted::new();
     for entry in entries {
+        let product = match entry.not_yet {
+            Some(why) => entry.product.and(Err(why)),
+            None => entry.product,
+        };
         granted
             .entry(entry.domain)
             .or_default()
-            .insert(entry.table, entry.product);
+            .insert(entry.table, product);
     }
     granted
 }

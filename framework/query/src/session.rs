@@ -80,12 +80,14 @@ impl Session {
         &self.access
     }
 
-    /// The tables of the session, `<domain>.<table>`, in the order of their names.
+    /// The tables of the session that can be read, `<domain>.<table>`, in the order of their
+    /// names.
     pub fn tables(&self) -> Vec<String> {
         self.granted
             .iter()
             .flat_map(|(domain, tables)| {
-                tables.keys().map(move |table| format!("{domain}.{table}"))
+                let readable = tables.iter().filter(|(_, product)| product.is_ok());
+                readable.map(move |(table, _)| format!("{domain}.{table}"))
             })
             .collect()
     }
