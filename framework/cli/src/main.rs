@@ -3,7 +3,8 @@
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
+//! question, `mesh new` makes domains and products from templates, `mesh dev` runs one while it
+//! is written, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
 //! product anew and switches over to it, `mesh contract` reads, compares and translates
 //! contracts; `mesh plan`, `mesh apply` and `mesh adopt` bring a folder of products and the
 //! platform together; `mesh users` and `mesh acls` say who may do what on Kafka, `mesh
@@ -17,7 +18,9 @@ mod acls;
 mod broker_options;
 mod contract;
 mod demo;
+mod dev;
 mod kafka;
+mod new;
 mod plan;
 mod platform;
 mod ports;
@@ -48,6 +51,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
     Sql(sql::SqlArgs),
+    /// Make a new domain, product or consumer from templates
+    New(new::NewArgs),
+    /// Run a domain, built and started anew whenever its files change
+    Dev(dev::DevArgs),
     /// Host a domain that is a folder of contracts, fed by the sources that they declare
     Run(run::RunArgs),
     /// Make a product anew by a new version of its handler, and switch over to it
@@ -85,6 +92,8 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => return run::run(args).await,
+            Command::Dev(args) => return dev::run(args).await,
+            Command::New(args) => new::run(args).await,
             Command::Up(args) => platform::up(*args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Sql(args) => sql::run(args).await,

@@ -27,3 +27,4 @@ pub use export::{Format, export};
 pub use names::{record_name, snake_case};
 pub use render::{Rendered, StandingTopic, Wishes, render};
 pub use source::{SourceFormat, SourceOptions, detect, read_registered, read_source};
+pub use yaml::to_yaml;

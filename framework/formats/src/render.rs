@@ -89,6 +89,10 @@ pub struct Rendered {
     pub product_file: String,
     /// The text of `contract.odcs.yaml`.
     pub contract_file: String,
+    /// What stands in `product.odps.yaml`.
+    pub product_document: Json,
+    /// What stands in `contract.odcs.yaml`.
+    pub contract_document: Json,
     /// What was assumed while writing them.
     pub notes: Vec<Note>,
 }
@@ -225,6 +229,8 @@ pub fn render(imported: &Imported, wishes: &Wishes) -> Result<Rendered> {
         event_time,
         product_file,
         contract_file,
+        product_document,
+        contract_document: contract,
         notes,
     })
 }

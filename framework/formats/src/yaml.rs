@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 ///
 /// # Errors
 /// If the writer fails, which is a fault of ours.
-pub(crate) fn to_yaml(document: &Json) -> Result<String> {
+pub fn to_yaml(document: &Json) -> Result<String> {
     let mut text = String::new();
     YamlEmitter::new(&mut text)
         .dump(&node(document))

@@ -38,6 +38,9 @@ pub(crate) struct TableEntry {
     pub(crate) product: Result<Arc<Product>, Arc<Error>>,
     /// What is said about its end.
     pub(crate) life: Arc<TableLife>,
+    /// Why the name is not one yet: those who may read the product are told, and it is not
+    /// listed.
+    pub(crate) not_yet: Option<Arc<Error>>,
 }
 
 /// Domain, product and version.
@@ -319,8 +322,25 @@ fn successor(held: &Held, version: &VersionSummary) -> Option<String> {
     Some(format!("{domain}.{product}_v{next}"))
 }
 
+/// What is said of a product by its plain name before it is in service.
+fn not_in_service(domain: &str, product: &str, version: &VersionSummary) -> Error {
+    Error::not_found(format!(
+        "`{domain}.{product}` is not in service: its version {} is a {}",
+        version.version,
+        match version.status.as_str() {
+            "proposed" => "proposal",
+            other => other,
+        }
+    ))
+    .mend(format!(
+        "its owner writes `status: active` into both of its files, under the next version; \
+         until then ask `{domain}.{product}_v{}`",
+        version.major
+    ))
+}
+
 /// `<product>_v<major>` for each major version, and `<product>` for the one that stands for
-/// the product, unless it is not in service yet.
+/// the product; one that is not in service yet says so.
 fn name_tables(
     details: &[Held],
     products: &HashMap<Key, Result<Arc<Product>, Arc<Error>>>,
@@ -339,21 +359,22 @@ fn name_tables(
                 deprecated: version.status == "deprecated",
                 successor: successor(held, version),
             });
-            let mut name = |table: String| {
+            let mut name = |table: String, not_yet: Option<Error>| {
                 tables.push(TableEntry {
                     domain: domain.clone(),
                     table,
                     product: parsed.clone(),
                     life: Arc::clone(&life),
+                    not_yet: not_yet.map(Arc::new),
                 });
             };
             if version.current_of_major {
-                name(format!("{product}_v{}", version.major));
+                name(format!("{product}_v{}", version.major), None);
             }
-            if version.current
-                && matches!(version.status.as_str(), "active" | "deprecated" | "retired")
-            {
-                name(product.clone());
+            if version.current {
+                let drafted = matches!(version.status.as_str(), "proposed" | "draft");
+                let not_yet = drafted.then(|| not_in_service(domain, product, version));
+                name(product.clone(), not_yet);
             }
         }
     }

@@ -46,9 +46,13 @@ pub(crate) type Granted = BTreeMap<String, BTreeMap<String, Result<Table, Arc<Er
 pub(crate) fn granted(entries: impl IntoIterator<Item = TableEntry>) -> Granted {
     let mut granted = Granted::new();
     for entry in entries {
+        let product = match entry.not_yet {
+            Some(why) => entry.product.and(Err(why)),
+            None => entry.product,
+        };
         granted.entry(entry.domain).or_default().insert(
             entry.table,
-            entry.product.map(|product| Table {
+            product.map(|product| Table {
                 product,
                 life: entry.life,
             }),

@@ -80,7 +80,8 @@ impl Session {
         &self.access
     }
 
-    /// The tables of the session, `<domain>.<table>`, in the order of their names.
+    /// The tables of the session that can be read, `<domain>.<table>`, in the order of their
+    /// names.
     pub fn tables(&self) -> Vec<String> {
         self.granted
             .iter()

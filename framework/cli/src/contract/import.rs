@@ -91,7 +91,7 @@ enum Dialect {
     Ansi,
 }
 
-fn delimiter(text: &str) -> std::result::Result<u8, String> {
+pub(crate) fn delimiter(text: &str) -> std::result::Result<u8, String> {
     match (text, text.as_bytes()) {
         ("tab" | "\\t", _) => Ok(b'\t'),
         (_, [byte]) if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Ok(*byte),
@@ -161,14 +161,14 @@ async fn read(args: &ImportArgs) -> Result<Imported> {
 /// What a registry answers for a version of a subject.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Registered {
-    schema: String,
-    schema_type: Option<String>,
+pub(crate) struct Registered {
+    pub(crate) schema: String,
+    pub(crate) schema_type: Option<String>,
     #[serde(default)]
     references: Vec<serde_json::Value>,
 }
 
-async fn fetch(registry: &str, subject: &str) -> Result<Registered> {
+pub(crate) async fn fetch(registry: &str, subject: &str) -> Result<Registered> {
     let mut url = reqwest::Url::parse(registry).map_err(|error| {
         Error::invalid("the address of the registry is no URL")
             .mend("write --registry http://127.0.0.1:8081")

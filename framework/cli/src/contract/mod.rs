@@ -3,7 +3,7 @@
 mod diff;
 mod export;
 mod files;
-mod import;
+pub(crate) mod import;
 mod lint;
 mod show;
 

@@ -14,7 +14,7 @@ use crate::sql::Client;
 use crate::ui;
 
 mod bank;
-mod domains;
+pub(crate) mod domains;
 mod folder;
 mod progress;
 mod secure;

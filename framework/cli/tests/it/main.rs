@@ -17,3 +17,4 @@ mod plan;
 mod plan_apply;
 mod receipts;
 mod replay;
+mod scaffold;

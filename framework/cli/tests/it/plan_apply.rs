@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::harness::{mesh, text, workspace};
 
 /// A platform of the test's own.
-struct Up {
+pub(crate) struct Up {
     child: Child,
-    kafka: String,
-    registry: String,
-    url: String,
+    pub(crate) kafka: String,
+    pub(crate) registry: String,
+    pub(crate) url: String,
     _folder: tempfile::TempDir,
 }
 
@@ -28,7 +28,7 @@ impl Drop for Up {
 }
 
 impl Up {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = mesh()
             .args(["up", "--kafka-port=0", "--registry-port=0", "--http-port=0"])
@@ -54,7 +54,7 @@ impl Up {
         }
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         mesh()
             .args(arguments)
             .env("MESH_KAFKA", &self.kafka)
@@ -66,7 +66,7 @@ impl Up {
     }
 
     /// Runs, and expects an exit code; what was said.
-    fn check(&self, arguments: &[&str], code: i32) -> String {
+    pub(crate) fn check(&self, arguments: &[&str], code: i32) -> String {
         let output = self.run(arguments);
         let said = text(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");

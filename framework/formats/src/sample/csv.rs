@@ -36,6 +36,39 @@ pub fn read_csv(
     choice: &Choice,
     limits: Limits,
 ) -> Result<Imported> {
+    let (mut file, start, head) = opened(path)?;
+    let delimiter = options.delimiter.unwrap_or_else(|| delimiter(&head));
+    let layout = Layout::of(&head, delimiter, options.header);
+    file.seek(std::io::SeekFrom::Start(start))
+        .map_err(|error| unreadable(path, error))?;
+    read(path, file, delimiter, &layout, choice, limits)
+}
+
+/// How a CSV file is written, as its first rows tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CsvLayout {
+    /// The byte between two fields.
+    pub delimiter: u8,
+    /// Whether the first row names every column.
+    pub header: bool,
+}
+
+/// Tells how the CSV file at `path` is written, as [`read_csv`] takes it.
+///
+/// # Errors
+/// If the file cannot be read, is empty or no text.
+pub fn csv_layout(path: &Path, options: &CsvOptions) -> Result<CsvLayout> {
+    let (_, _, head) = opened(path)?;
+    let delimiter = options.delimiter.unwrap_or_else(|| delimiter(&head));
+    let layout = Layout::of(&head, delimiter, options.header);
+    Ok(CsvLayout {
+        delimiter,
+        header: layout.header && !layout.unnamed_first,
+    })
+}
+
+/// The file at `path`, where its rows begin, and its first rows.
+fn opened(path: &Path) -> Result<(BufReader<File>, u64, Vec<u8>)> {
     let mut file = BufReader::new(open(path)?);
     skip_mark(&mut file, path)?;
     let start = file
@@ -58,11 +91,7 @@ pub fn read_csv(
             .mend("give a sample with at least one row"));
     }
     refuse_binary(&head, path)?;
-    let delimiter = options.delimiter.unwrap_or_else(|| delimiter(&head));
-    let layout = Layout::of(&head, delimiter, options.header);
-    file.seek(std::io::SeekFrom::Start(start))
-        .map_err(|error| unreadable(path, error))?;
-    read(path, file, delimiter, &layout, choice, limits)
+    Ok((file, start, head))
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use mesh_core::{Error, ErrorKind, Result};
 
-pub use csv::{CsvOptions, read_csv};
+pub use csv::{CsvLayout, CsvOptions, csv_layout, read_csv};
 pub use json::read_json;
 pub use parquet::read_parquet;
 

@@ -104,6 +104,11 @@ impl Platform {
 
     /// Registers product `R` everywhere and gives a producer of it.
     pub(crate) async fn publish<R: Record>(&self) -> TypedProducer<R> {
+        self.publish_as("active").await
+    }
+
+    /// The same, with `status` in both files.
+    pub(crate) async fn publish_as<R: Record>(&self, status: &str) -> TypedProducer<R> {
         let descriptor = R::descriptor();
         let registry = RegistryClient::new(&self.stream.registry_url).unwrap();
         let registered = register_product(&registry, descriptor).await.unwrap();
@@ -113,6 +118,7 @@ impl Platform {
             .await
             .unwrap();
         let contract = &descriptor.contract;
+        let with_status = |text: &str| text.replace("status: active", &format!("status: {status}"));
         let url = format!(
             "{}/api/v1/products/{}/{}/versions/{}",
             self.catalog_url, contract.domain, contract.product, contract.version
@@ -120,8 +126,8 @@ impl Platform {
         let answer = reqwest::Client::new()
             .put(url)
             .json(&serde_json::json!({
-                "product": descriptor.product_text,
-                "contract": descriptor.contract_text,
+                "product": descriptor.product_text.as_deref().map(with_status),
+                "contract": with_status(&descriptor.contract_text),
                 "topic": descriptor.topic.as_str(),
                 "key_schema_id": registered.key_id,
                 "value_schema_id": registered.value_id,

@@ -203,6 +203,24 @@ async fn versions_stand_beside_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_draft_is_read_by_its_version_and_says_so_by_its_name() {
+    let platform = Platform::start().await;
+    let sales = platform.publish_as::<Sale>("draft").await;
+    send(&sales, (0..10).map(|id| sale(id, "north", id))).await;
+    let session = platform.session().await;
+    assert_eq!(session.tables(), ["shop.sales_v1"]);
+    check(&session, "SELECT count(*) FROM shop.sales_v1", "10").await;
+    let error = fails(&session, "SELECT count(*) FROM shop.sales").await;
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        error.message(),
+        "`shop.sales` is not in service: its version 1.0.0 is a draft"
+    );
+    let mend = error.mend_text().unwrap();
+    assert!(mend.contains("`status: active`") && mend.contains("`shop.sales_v1`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metadata_shows_the_tables_and_no_more() {
     let platform = Platform::start().await;
     platform.publish::<Sale>().await;
