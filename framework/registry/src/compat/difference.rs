@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-/// The rule of schema resolution that a difference breaks, named as Java names it.
+use super::json;
+
+/// The rule that a difference breaks. Those of Avro's schema resolution are named as Java
+/// names them, the others as Confluent's registry does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
@@ -20,6 +23,8 @@ pub enum Rule {
     MissingUnionBranch,
     /// A field of the reader matches several fields of the writer by name and aliases.
     AmbiguousFieldAlias,
+    /// A rule of JSON Schemas.
+    Json(json::Rule),
 }
 
 impl Rule {
@@ -33,6 +38,7 @@ impl Rule {
             Self::TypeMismatch => "TYPE_MISMATCH",
             Self::MissingUnionBranch => "MISSING_UNION_BRANCH",
             Self::AmbiguousFieldAlias => "AMBIGUOUS_FIELD_ALIAS",
+            Self::Json(rule) => rule.as_str(),
         }
     }
 }

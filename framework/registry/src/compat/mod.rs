@@ -22,6 +22,7 @@ mod canonical;
 mod check;
 mod defaults;
 mod difference;
+pub mod json;
 mod level;
 mod name;
 mod parse;
