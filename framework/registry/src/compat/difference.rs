@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::json;
+use super::{json, protobuf};
 
 /// The rule that a difference breaks. Those of Avro's schema resolution are named as Java
 /// names them, the others as Confluent's registry does.
@@ -25,6 +25,8 @@ pub enum Rule {
     AmbiguousFieldAlias,
     /// A rule of JSON Schemas.
     Json(json::Rule),
+    /// A rule of Protobuf schemas.
+    Protobuf(protobuf::Rule),
 }
 
 impl Rule {
@@ -39,6 +41,7 @@ impl Rule {
             Self::MissingUnionBranch => "MISSING_UNION_BRANCH",
             Self::AmbiguousFieldAlias => "AMBIGUOUS_FIELD_ALIAS",
             Self::Json(rule) => rule.as_str(),
+            Self::Protobuf(rule) => rule.as_str(),
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod json;
 mod level;
 mod name;
 mod parse;
+pub mod protobuf;
 mod schema;
 
 pub use check::can_read;

@@ -1,4 +1,4 @@
-//! The registry over real HTTP, its durability, and Avro's rules as tables.
+//! The registry over real HTTP, its durability, and the rules of each schema type as tables.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compatibility;
@@ -9,6 +9,8 @@ mod java;
 mod json_input;
 mod json_schema;
 mod json_soundness;
+mod protobuf;
+mod protobuf_input;
 mod registration;
 mod resolution;
 mod settings;
