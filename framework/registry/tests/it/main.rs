@@ -6,6 +6,7 @@ mod deletion;
 mod durability;
 mod harness;
 mod java;
+mod json_combined;
 mod json_input;
 mod json_schema;
 mod json_soundness;

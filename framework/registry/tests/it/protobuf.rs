@@ -95,20 +95,38 @@ fn fields_come_go_and_change() {
     check(&message("M a = 1;"), &a, kind, kind);
     // Labels.
     let label = "FIELD_NUMERIC_LABEL_CHANGED M.a";
-    check(&message("repeated int32 a = 1;"), &message("int32 a = 1;"), label, label);
+    check(
+        &message("repeated int32 a = 1;"),
+        &message("int32 a = 1;"),
+        label,
+        label,
+    );
     check(&message("repeated string a = 1;"), &a, "", "");
     check(&message("repeated M a = 1;"), &message("M a = 1;"), "", "");
-    check(&message("optional int32 a = 1;"), &message("int32 a = 1;"), "", "");
+    check(
+        &message("optional int32 a = 1;"),
+        &message("int32 a = 1;"),
+        "",
+        "",
+    );
 }
 
 #[test]
 fn messages_keep_name_and_place() {
     let of = |names: &[&str]| -> String {
-        let all: Vec<String> = names.iter().map(|name| format!("message {name} {{}}")).collect();
+        let all: Vec<String> = names
+            .iter()
+            .map(|name| format!("message {name} {{}}"))
+            .collect();
         proto3(&all.join(" "))
     };
     check(&of(&["A", "B"]), &of(&["A"]), "", "MESSAGE_REMOVED B");
-    check(&of(&["B"]), &of(&["A", "B"]), "MESSAGE_REMOVED A", "MESSAGE_MOVED B");
+    check(
+        &of(&["B"]),
+        &of(&["A", "B"]),
+        "MESSAGE_REMOVED A",
+        "MESSAGE_MOVED B",
+    );
     check(
         &of(&["B", "A"]),
         &of(&["A", "B"]),
@@ -122,7 +140,12 @@ fn messages_keep_name_and_place() {
         "FIELD_SCALAR_KIND_CHANGED A.X.n",
         "FIELD_SCALAR_KIND_CHANGED A.X.n",
     );
-    check(&nested(""), &nested("message X {}"), "MESSAGE_REMOVED A.X", "");
+    check(
+        &nested(""),
+        &nested("message X {}"),
+        "MESSAGE_REMOVED A.X",
+        "",
+    );
     // The package is no part of what is compared.
     let other = "syntax = \"proto3\"; package shop.v2; message A { B b = 1; } message B {}";
     check(
@@ -157,12 +180,27 @@ fn oneofs() {
     check(&both, &plain, "MULTIPLE_FIELDS_MOVED_TO_ONEOF M.o", "");
     // Into a oneof that is there already.
     check(&both, &single, "MULTIPLE_FIELDS_MOVED_TO_ONEOF M.o", "");
-    check(&message("oneof o { string a = 1; }"), &both, "ONEOF_FIELD_REMOVED M.b", "");
+    check(
+        &message("oneof o { string a = 1; }"),
+        &both,
+        "ONEOF_FIELD_REMOVED M.b",
+        "",
+    );
     // Another name is another oneof only if no field is left.
-    check(&message("oneof p { string a = 1; }"), &both, "ONEOF_FIELD_REMOVED M.b", "");
+    check(
+        &message("oneof p { string a = 1; }"),
+        &both,
+        "ONEOF_FIELD_REMOVED M.b",
+        "",
+    );
     check(&message(""), &both, "", "");
     // An optional field of proto3 is a oneof for the descriptor alone.
-    check(&message("optional string a = 1;"), &message("string a = 1;"), "", "");
+    check(
+        &message("optional string a = 1;"),
+        &message("string a = 1;"),
+        "",
+        "",
+    );
 }
 
 #[test]
@@ -170,9 +208,17 @@ fn enums() {
     let open = |values: &str| proto3(&format!("enum E {{ {values} }} message M {{ E e = 1; }}"));
     check(&open("A = 0; B = 1;"), &open("A = 0;"), "", "");
     check(&open("A = 0; C = 1;"), &open("A = 0; B = 1;"), "", "");
-    let closed =
-        |values: &str| proto2(&format!("enum E {{ {values} }} message M {{ optional E e = 1; }}"));
-    check(&closed("A = 0; B = 1;"), &closed("A = 0;"), "", "ENUM_CONST_REMOVED E.B");
+    let closed = |values: &str| {
+        proto2(&format!(
+            "enum E {{ {values} }} message M {{ optional E e = 1; }}"
+        ))
+    };
+    check(
+        &closed("A = 0; B = 1;"),
+        &closed("A = 0;"),
+        "",
+        "ENUM_CONST_REMOVED E.B",
+    );
     // Open enums and integers stand for each other; a closed enum drops what it does not know.
     check(&open("A = 0;"), &message("int32 e = 1;"), "", "");
     check(
@@ -182,7 +228,9 @@ fn enums() {
         "",
     );
     let two = |kind: &str| {
-        proto3(&format!("enum E {{ A = 0; }} enum F {{ Z = 0; }} message M {{ {kind} e = 1; }}"))
+        proto3(&format!(
+            "enum E {{ A = 0; }} enum F {{ Z = 0; }} message M {{ {kind} e = 1; }}"
+        ))
     };
     let named = "FIELD_NAMED_TYPE_CHANGED M.e";
     check(&two("E"), &two("F"), named, named);
@@ -224,7 +272,12 @@ fn required_fields_and_groups() {
         "REQUIRED_FIELD_ADDED M.a",
         "",
     );
-    check(&of("required string a = 1;"), &of(""), "REQUIRED_FIELD_ADDED M.a", "");
+    check(
+        &of("required string a = 1;"),
+        &of(""),
+        "REQUIRED_FIELD_ADDED M.a",
+        "",
+    );
     check(
         &of("optional group G = 1 { optional int32 n = 1; }"),
         &of("optional group G = 1 { optional string n = 1; }"),
@@ -250,12 +303,17 @@ fn required_fields_and_groups() {
 #[test]
 fn imported_types_are_compared() {
     let with = |address: &str| {
-        let main = "syntax = \"proto3\"; import \"address.proto\"; message M { common.Address home = 1; }";
-        let address = format!("syntax = \"proto3\"; package common; message Address {{ {address} }}");
+        let main =
+            "syntax = \"proto3\"; import \"address.proto\"; message M { common.Address home = 1; }";
+        let address =
+            format!("syntax = \"proto3\"; package common; message Address {{ {address} }}");
         ProtobufSchema::parse(main, &[("address.proto".to_owned(), address)]).unwrap()
     };
     let differences = can_read(&with("int32 zip = 1;"), &with("string zip = 1;")).unwrap();
-    let told: Vec<String> = differences.iter().map(|d| format!("{} {}", d.rule, d.path)).collect();
+    let told: Vec<String> = differences
+        .iter()
+        .map(|d| format!("{} {}", d.rule, d.path))
+        .collect();
     assert_eq!(told, ["FIELD_SCALAR_KIND_CHANGED common.Address.zip"]);
 }
 
@@ -268,7 +326,13 @@ fn a_difference_names_rule_field_and_mend() {
         .iter()
         .map(|d| {
             let (new, old) = ("the new schema", "version 3");
-            format!("{} {}: {}; {}", d.rule, d.path, d.describe(new, old), d.mend(new, old))
+            format!(
+                "{} {}: {}; {}",
+                d.rule,
+                d.path,
+                d.describe(new, old),
+                d.mend(new, old)
+            )
         })
         .collect();
     assert_eq!(

@@ -31,26 +31,60 @@ fn bad_schemas_are_refused_with_their_place() {
     let table: &[(&str, &[&str])] = &[
         ("", &["empty"]),
         ("\n ", &["empty"]),
-        ("{\"type\": \"record\"}", &["not a valid .proto", "line", "1"]),
+        (
+            "{\"type\": \"record\"}",
+            &["not a valid .proto", "line", "1"],
+        ),
         ("hello world", &["not a valid .proto", "line"]),
         ("aGVsbG8gd29ybGQ=", &["base64", "FileDescriptorProto"]),
-        ("syntax = \"proto3\";\nmessage M {\n  strin a = 1;\n}", &["strin", "\"line\", \"3\""]),
-        ("syntax = \"proto3\";\nmessage M {\n  string a = 0;\n}", &["\"line\", \"3\""]),
-        ("syntax = \"proto3\";\nmessage M { string a = 1; string b = 1; }", &["1", "line"]),
-        ("syntax = \"proto3\";\nmessage M { string a = 1; string a = 2; }", &["a", "line"]),
-        ("syntax = \"proto3\";\nmessage M {}\nmessage M {}", &["M", "line"]),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  strin a = 1;\n}",
+            &["strin", "\"line\", \"3\""],
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  string a = 0;\n}",
+            &["\"line\", \"3\""],
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M { string a = 1; string b = 1; }",
+            &["1", "line"],
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M { string a = 1; string a = 2; }",
+            &["a", "line"],
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {}\nmessage M {}",
+            &["M", "line"],
+        ),
         ("syntax = \"proto3\";\nenum E { A = 1; }", &["line"]),
-        ("syntax = \"proto3\";\nmessage M { required string a = 1; }", &["required", "line"]),
+        (
+            "syntax = \"proto3\";\nmessage M { required string a = 1; }",
+            &["required", "line"],
+        ),
         ("syntax = \"proto4\";\nmessage M {}", &["line"]),
-        ("syntax = \"proto3\";\nimport \"none.proto\";", &["none.proto", "line"]),
-        ("syntax = \"proto3\";\nmessage M { reserved 1; string a = 1; }", &["line"]),
-        ("syntax = \"proto3\";\nmessage M { string a = 1 [(own) = 1]; }", &["own", "line"]),
+        (
+            "syntax = \"proto3\";\nimport \"none.proto\";",
+            &["none.proto", "line"],
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M { reserved 1; string a = 1; }",
+            &["line"],
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M { string a = 1 [(own) = 1]; }",
+            &["own", "line"],
+        ),
     ];
     for (text, words) in table {
         refused(text, &[], words);
     }
     let main = format!("{HEAD}import \"a.proto\"; message M {{ A a = 1; }}");
-    refused(&main, &[reference("a.proto", "message {")], &["a.proto", "line"]);
+    refused(
+        &main,
+        &[reference("a.proto", "message {")],
+        &["a.proto", "line"],
+    );
     let circle = format!("{HEAD}import \"b.proto\"; message A {{}}");
     let back = format!("{HEAD}import \"a.proto\"; message B {{}}");
     refused(
@@ -66,16 +100,31 @@ fn large_and_deep_schemas_end_in_time() {
     parse(&deep(20));
     refused(&deep(40), &[], &["nest"]);
     refused(&deep(30_000), &[], &["nested"]);
-    let option = format!("{HEAD}option (x) = {}{};", "{a:".repeat(50_000), "}".repeat(50_000));
+    let option = format!(
+        "{HEAD}option (x) = {}{};",
+        "{a:".repeat(50_000),
+        "}".repeat(50_000)
+    );
     refused(&option, &[], &["nested"]);
     refused(&format!("{HEAD}{}", "(".repeat(100_000)), &[], &["nested"]);
-    refused(&format!("{HEAD}// {}", "x".repeat(1 << 20)), &[], &["too large"]);
+    refused(
+        &format!("{HEAD}// {}", "x".repeat(1 << 20)),
+        &[],
+        &["too large"],
+    );
     // Braces in comments and strings do not count.
-    parse(&format!("{HEAD}// {0}\n/* {0} */\nmessage M {{ }}", "{".repeat(1_000)));
-    let many: Vec<(String, String)> = (0..300).map(|n| reference(&format!("r{n}.proto"), HEAD)).collect();
+    parse(&format!(
+        "{HEAD}// {0}\n/* {0} */\nmessage M {{ }}",
+        "{".repeat(1_000)
+    ));
+    let many: Vec<(String, String)> = (0..300)
+        .map(|n| reference(&format!("r{n}.proto"), HEAD))
+        .collect();
     refused(HEAD, &many, &["too many imports"]);
     let started = Instant::now();
-    let fields: Vec<String> = (1..20_000).map(|n| format!("string f{n} = {};", n + 20_000)).collect();
+    let fields: Vec<String> = (1..20_000)
+        .map(|n| format!("string f{n} = {};", n + 20_000))
+        .collect();
     let wide = format!("{HEAD}message M {{ {} }}", fields.join("\n"));
     let schema = parse(&wide);
     let other = parse(&wide.replace("string", "int32"));
@@ -121,7 +170,10 @@ fn the_canonical_text_is_stable() {
     let schema = parse(FULL);
     let canonical = schema.canonical();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/protobuf_canonical.proto");
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/it/protobuf_canonical.proto"
+        );
         std::fs::write(file, &canonical).unwrap();
     }
     assert_eq!(canonical, include_str!("protobuf_canonical.proto"));
@@ -160,12 +212,14 @@ fn imports_come_from_references_or_are_built_in() {
          message M {{ common.Address home = 1; google.protobuf.StringValue note = 2; }}"
     );
     let address = format!("{HEAD}package common; message Address {{ string zip = 1; }}");
-    let schema = ProtobufSchema::parse(&main, &[reference("common/address.proto", &address)]).unwrap();
+    let schema =
+        ProtobufSchema::parse(&main, &[reference("common/address.proto", &address)]).unwrap();
     assert!(schema.canonical().contains(".common.Address home = 1;"));
     assert_eq!(schema.full_name().as_deref(), Some("M"));
     // A reference may be a descriptor too.
     let address = parse(&address).serialized();
-    let again = ProtobufSchema::parse(&main, &[reference("common/address.proto", &address)]).unwrap();
+    let again =
+        ProtobufSchema::parse(&main, &[reference("common/address.proto", &address)]).unwrap();
     assert_eq!(again.canonical(), schema.canonical());
     // The name of the schema itself is nobody's import.
     let own = format!("{HEAD}import \"schema.proto\"; message M {{ X x = 1; }}");

@@ -1,6 +1,7 @@
 //! The rules for arrays.
 
-use super::check::{Checker, Step, Told};
+use super::check::{Checker, Step};
+use super::explain::Told;
 use super::known::{Known, Ref};
 use super::node::{ArrayRules, Contains};
 use super::rule::Rule;

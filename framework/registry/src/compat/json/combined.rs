@@ -1,6 +1,7 @@
 //! References, combinations of schemas, and what no value can be.
 
-use super::check::{Checker, Step, Told};
+use super::check::{Checker, Step};
+use super::explain::Told;
 use super::known::{Known, Ref};
 use super::node::{Node, Types};
 use super::number::Num;

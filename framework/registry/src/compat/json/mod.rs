@@ -25,15 +25,18 @@
 
 mod alike;
 mod arrays;
+mod chains;
 mod check;
 mod combined;
 mod compile;
+mod explain;
 mod known;
 mod node;
 mod number;
 mod objects;
 mod parse;
 mod pattern;
+mod properties;
 mod rule;
 mod scalars;
 mod text;

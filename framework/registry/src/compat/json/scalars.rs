@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::check::{Checker, Step, Told};
+use super::check::{Checker, Step};
+use super::explain::Told;
 use super::known::{Known, Ref};
 use super::node::{Bound, Node, Types};
 use super::number::{Num, equal};

@@ -413,6 +413,6 @@ fn type_words(kind: &Kind) -> String {
     match kind {
         Kind::Message(message) => message.full_name().to_owned(),
         Kind::Enum(it) => it.full_name().to_owned(),
-        scalar => super::text::scalar(scalar).to_owned(),
+        scalar => super::words::scalar(scalar).to_owned(),
     }
 }

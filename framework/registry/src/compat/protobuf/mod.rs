@@ -33,6 +33,7 @@ mod options;
 mod parse;
 mod rule;
 mod text;
+mod words;
 
 use prost_reflect::FileDescriptor;
 
