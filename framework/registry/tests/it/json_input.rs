@@ -119,6 +119,16 @@ fn large_and_deep_schemas_end_in_time() {
     assert!(error.to_string().contains("too deeply nested"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(30));
 
+    // The same by the longest way through the rules.
+    let around = chain(&|n| {
+        format!(
+            r##"{{"anyOf":[{{"required":["a"],"additionalProperties":{{"$ref":"#/definitions/d{n}"}}}},{{"type":"null"}}]}}"##
+        )
+    });
+    let other = around.replace(r#""d15000":{}"#, r#""d15000":{"type":"string"}"#);
+    let error = can_read(&parse(&other).unwrap(), &parse(&around).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("too deeply nested"), "{error}");
+
     // Many properties, and alternatives that cannot be told apart.
     let wide = |kind: &str| {
         let all: Vec<String> = (0..10_000)

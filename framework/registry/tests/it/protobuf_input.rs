@@ -117,10 +117,23 @@ fn large_and_deep_schemas_end_in_time() {
         "{HEAD}// {0}\n/* {0} */\nmessage M {{ }}",
         "{".repeat(1_000)
     ));
-    let many: Vec<(String, String)> = (0..300)
+    let many: Vec<(String, String)> = (0..600)
         .map(|n| reference(&format!("r{n}.proto"), HEAD))
         .collect();
     refused(HEAD, &many, &["too many imports"]);
+    // As many imports behind each other as there may be.
+    let row: Vec<(String, String)> = (0..500)
+        .map(|n| {
+            let next = format!("import \"r{}.proto\";", n + 1);
+            let next = if n == 499 { "" } else { &next };
+            reference(
+                &format!("r{n}.proto"),
+                &format!("{HEAD}{next} message M{n} {{}}"),
+            )
+        })
+        .collect();
+    let first = format!("{HEAD}import \"r0.proto\"; message M {{ M0 m = 1; }}");
+    ProtobufSchema::parse(&first, &row).unwrap();
     let started = Instant::now();
     let fields: Vec<String> = (1..20_000)
         .map(|n| format!("string f{n} = {};", n + 20_000))

@@ -17,7 +17,7 @@ use crate::compat::MAX_SCHEMA_BYTES;
 /// Brackets that may stand within each other; the parser of options has no bound of its own.
 const MAX_NESTING: usize = 64;
 /// Imports that may stand behind each other.
-const MAX_IMPORTS: usize = 200;
+const MAX_IMPORTS: usize = 500;
 /// Characters of a message of the parser that an error shows.
 const SHOWN: usize = 400;
 
