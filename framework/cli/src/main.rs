@@ -4,7 +4,8 @@
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
 //! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
 //! question, `mesh replay` makes a product anew and switches over to it; `mesh users` and
-//! `mesh acls` say who may do what on Kafka. Every option has a default and a variable `MESH_…`.
+//! `mesh acls` say who may do what on Kafka, `mesh registry-users` who may use the registry.
+//! Every option has a default and a variable `MESH_…`.
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ mod demo;
 mod kafka;
 mod platform;
 mod ports;
+mod registry;
 mod replay;
 mod sql;
 mod ui;
@@ -45,6 +47,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// The users who may log in to the embedded broker
     Users(users::UsersArgs),
+    /// Who may use the schema registry
+    RegistryUsers(registry::RegistryUsersArgs),
     /// Let a domain or the platform do its work on a Kafka with access control
     Acls(acls::AclsArgs),
 }
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
             Command::Sql(args) => sql::run(args).await,
             Command::Replay(args) => replay::run(args).await,
             Command::Users(args) => users::run(&args),
+            Command::RegistryUsers(args) => registry::users(&args),
             Command::Acls(args) => acls::run(args).await,
         }
     });

@@ -10,7 +10,7 @@ use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
 use mesh_catalog::{Catalog, CatalogConfig};
 use mesh_core::{Error, Result};
 use mesh_query::{Engine, QueryConfig, query_router};
-use mesh_registry::{Registry, RegistryConfig};
+use mesh_registry::Registry;
 use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker_options::{BrokerOptions, PlatformFile, own_settings};
 use crate::kafka::ClusterArgs;
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
+use crate::registry::RegistryOptions;
 use crate::ui;
 
 #[derive(Args)]
@@ -45,6 +46,8 @@ pub(crate) struct UpArgs {
     /// Memory that all SQL queries together may use, in MiB
     #[arg(long, env = "MESH_SQL_MEMORY_MIB", default_value_t = 512)]
     pub(crate) sql_memory_mib: usize,
+    #[command(flatten, next_help_heading = "Schema registry")]
+    pub(crate) registry: RegistryOptions,
     #[command(flatten, next_help_heading = "Security of the embedded broker")]
     pub(crate) broker: BrokerOptions,
 }
@@ -136,8 +139,7 @@ impl Platform {
             http: local(&http_listener)?,
         };
 
-        let registry =
-            Registry::open(RegistryConfig::new(args.data_dir.join("registry.sqlite"))).await?;
+        let registry = Registry::open(args.registry.config(&args.data_dir)?).await?;
         let catalog = Catalog::open(CatalogConfig {
             database: args.data_dir.join("catalog.sqlite"),
         })

@@ -94,7 +94,7 @@ pub(crate) fn run(args: &UsersArgs) -> Result<()> {
 
 /// Gives a file that root has written to the owner of its folder, who is to read it: the
 /// platform runs as another user.
-fn give_to_owner(file: &Path) -> Result<()> {
+pub(crate) fn give_to_owner(file: &Path) -> Result<()> {
     // SAFETY: takes nothing and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
         return Ok(());
@@ -111,7 +111,7 @@ fn give_to_owner(file: &Path) -> Result<()> {
 }
 
 /// Asks at a terminal, without an echo and twice; elsewhere the first line of standard input.
-fn password(name: &str) -> Result<String> {
+pub(crate) fn password(name: &str) -> Result<String> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return line();

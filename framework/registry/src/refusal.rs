@@ -1,5 +1,7 @@
 //! The error codes of Confluent's API and the texts that go with them.
 
+use std::fmt::Display;
+
 use mesh_core::{Error, ErrorKind};
 
 /// An answer other than success: `{"error_code": …, "message": …}`.
@@ -28,15 +30,26 @@ impl Refusal {
         u16::try_from(status).unwrap_or(500)
     }
 
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(
+            401,
+            "Unauthorized: the registry wants a user and a password, or a token",
+        )
+    }
+
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(403, message)
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(404, "HTTP 404 Not Found")
     }
 
-    pub(crate) fn subject_not_found(subject: &str) -> Self {
+    pub(crate) fn subject_not_found(subject: impl Display) -> Self {
         Self::new(40401, format!("Subject '{subject}' not found."))
     }
 
-    pub(crate) fn version_not_found(version: impl std::fmt::Display) -> Self {
+    pub(crate) fn version_not_found(version: impl Display) -> Self {
         Self::new(40402, format!("Version {version} not found."))
     }
 
@@ -44,11 +57,11 @@ impl Refusal {
         Self::new(40403, "Schema not found")
     }
 
-    pub(crate) fn schema_id_not_found(id: impl std::fmt::Display) -> Self {
+    pub(crate) fn schema_id_not_found(id: impl Display) -> Self {
         Self::new(40403, format!("Schema {id} not found"))
     }
 
-    pub(crate) fn subject_soft_deleted(subject: &str) -> Self {
+    pub(crate) fn subject_soft_deleted(subject: impl Display) -> Self {
         Self::new(
             40404,
             format!(
@@ -57,14 +70,14 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn subject_not_soft_deleted(subject: &str) -> Self {
+    pub(crate) fn subject_not_soft_deleted(subject: impl Display) -> Self {
         Self::new(
             40405,
             format!("Subject '{subject}' was not deleted first before being permanently deleted"),
         )
     }
 
-    pub(crate) fn version_soft_deleted(subject: &str, version: u32) -> Self {
+    pub(crate) fn version_soft_deleted(subject: impl Display, version: u32) -> Self {
         Self::new(
             40406,
             format!(
@@ -74,7 +87,7 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn version_not_soft_deleted(subject: &str, version: u32) -> Self {
+    pub(crate) fn version_not_soft_deleted(subject: impl Display, version: u32) -> Self {
         Self::new(
             40407,
             format!(
@@ -84,21 +97,21 @@ impl Refusal {
         )
     }
 
-    pub(crate) fn no_subject_compatibility(subject: &str) -> Self {
+    pub(crate) fn no_subject_compatibility(subject: impl Display) -> Self {
         Self::new(
             40408,
             format!("Subject '{subject}' does not have subject-level compatibility configured"),
         )
     }
 
-    pub(crate) fn no_subject_mode(subject: &str) -> Self {
+    pub(crate) fn no_subject_mode(subject: impl Display) -> Self {
         Self::new(
             40409,
             format!("Subject '{subject}' does not have subject-level mode configured"),
         )
     }
 
-    pub(crate) fn incompatible(subject: &str, messages: &[String]) -> Self {
+    pub(crate) fn incompatible(subject: impl Display, messages: &[String]) -> Self {
         Self::new(
             409,
             format!(
@@ -135,6 +148,21 @@ impl Refusal {
         Self::new(42205, message)
     }
 
+    pub(crate) fn reference_exists(subject: impl Display, version: u32) -> Self {
+        Self::new(
+            42206,
+            format!(
+                "One or more references exist to the schema {{subject={subject},\
+                 version={version}}}. Delete the schemas that refer to it first: see \
+                 /subjects/{subject}/versions/{version}/referencedby"
+            ),
+        )
+    }
+
+    pub(crate) fn invalid_rule_set(message: impl Into<String>) -> Self {
+        Self::new(42210, message)
+    }
+
     pub(crate) fn invalid_subject(message: impl Into<String>) -> Self {
         Self::new(42208, message)
     }
@@ -146,6 +174,7 @@ impl Refusal {
                 Self::invalid_schema(format!("Invalid schema, details: {error}"))
             }
             ErrorKind::ResourceExhausted => Self::new(42209, error.to_string()),
+            ErrorKind::Unsupported => Self::invalid_schema(error.message()),
             _ => Self::of_store(error),
         }
     }

@@ -48,6 +48,7 @@ mod partition;
 mod place;
 mod producer;
 mod registry;
+mod registry_login;
 mod shape;
 mod transaction;
 mod typed;
@@ -66,5 +67,6 @@ pub use headers::{
 pub use partition::partition_for;
 pub use producer::{Delivery, Outgoing, Producer};
 pub use registry::{Latest, Registered, RegistryClient, WriterSchema, register_product};
+pub use registry_login::RegistryLogin;
 pub use transaction::{Failed, GroupMetadata, GroupOffsets, Remedy, TransactionalProducer};
 pub use typed::TypedProducer;

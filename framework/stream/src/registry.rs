@@ -9,6 +9,7 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use mesh_core::{Descriptor, Error, ErrorKind, Result};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use schema_registry_converter::async_impl::schema_registry::{
     SrSettings, get_schema_by_id_and_type, get_schema_by_subject_and_version, post_schema,
 };
@@ -18,6 +19,7 @@ use schema_registry_converter::schema_registry_common::{
 };
 
 use crate::frame::corrupt;
+use crate::registry_login::RegistryLogin;
 use crate::shape::Shape;
 
 /// How long one request may take.
@@ -133,27 +135,44 @@ impl fmt::Debug for RegistryClient {
 }
 
 impl RegistryClient {
-    /// A client of the registry at `url`; nothing is asked yet.
+    /// A client of the registry at `url`, which logs in as the address or the environment
+    /// says (see [`RegistryLogin`]); nothing is asked yet.
     ///
     /// # Errors
-    /// If `url` is no HTTP address.
+    /// If `url` is no HTTP address, or the login is not clear.
     pub fn new(url: &str) -> Result<Self> {
+        Self::with_login(url, RegistryLogin::from_environment()?)
+    }
+
+    /// A client that logs in as `login` says, unless `url` holds a user and a password.
+    ///
+    /// # Errors
+    /// If `url` is no HTTP address, or the login has characters that no login has.
+    pub fn with_login(url: &str, login: Option<RegistryLogin>) -> Result<Self> {
         let wrong = || {
+            // A password may stand in it.
+            let shown = if url.contains('@') { "not shown" } else { url };
             Error::invalid("the schema registry's address is wrong")
-                .with("url", url)
+                .with("url", shown)
                 .mend("write it like `http://127.0.0.1:8081`")
         };
-        let parsed = reqwest::Url::parse(url).map_err(|error| wrong().because(error))?;
+        let mut parsed = reqwest::Url::parse(url).map_err(|error| wrong().because(error))?;
         if !matches!(parsed.scheme(), "http" | "https") {
             return Err(wrong());
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(login) = RegistryLogin::take_from(&mut parsed).or(login) {
+            headers.insert(AUTHORIZATION, login.header()?);
         }
         let local = matches!(
             parsed.host_str(),
             Some("localhost" | "127.0.0.1" | "[::1]" | "::1")
         );
-        let url = url.trim_end_matches('/').to_owned();
+        let url = parsed.as_str().trim_end_matches('/').to_owned();
         let builder = || {
-            let builder = reqwest::Client::builder().timeout(TIMEOUT);
+            let builder = reqwest::Client::builder()
+                .timeout(TIMEOUT)
+                .default_headers(headers.clone());
             // A proxy of the environment has no way to this machine's own services.
             if local { builder.no_proxy() } else { builder }
         };
@@ -341,6 +360,19 @@ impl RegistryClient {
             .mend("make the change compatible, or publish it as a new major version"),
             404 => Error::not_found(format!("{what}: the registry does not know it"))
                 .mend("publish with a schema that is registered in this registry"),
+            401 => Error::new(
+                ErrorKind::Unauthenticated,
+                format!("{what}: the registry does not know who asks"),
+            )
+            .mend(
+                "set MESH_REGISTRY_USER and MESH_REGISTRY_PASSWORD, or MESH_REGISTRY_TOKEN, as \
+                 the registry's administrator gave them",
+            ),
+            403 => Error::new(
+                ErrorKind::PermissionDenied,
+                format!("{what}: the registry does not allow it"),
+            )
+            .mend("have the registry's administrator grant the role"),
             400..=499 => Error::new(
                 ErrorKind::from_http_status(status),
                 format!("{what}: the registry refuses it"),

@@ -6,15 +6,60 @@ use serde_json::{Map, Value};
 
 use super::schema::{Field, Header, Node, NodeId, Order, Schema};
 
+/// Nesting of types up to which they are written out; it bounds the stack.
+const MAX_NESTING: usize = 200;
+
 impl Schema {
     /// The text by which two schemas are the same: that of Java's `Schema.toString`, which
-    /// Confluent's registry stores and hands out.
+    /// Confluent's registry stores and hands out. Types of other schemas stand by name.
     pub fn canonical(&self) -> String {
         let mut writer = Canonical {
             schema: self,
-            written: HashSet::new(),
+            written: self.borrowed().collect(),
         };
         writer.write(self.root, None).to_string()
+    }
+
+    /// The canonical text with the types of other schemas written out where they are first
+    /// used, so that it can be read without them; `None` where that nests too deeply.
+    pub fn inlined(&self) -> Option<String> {
+        self.shallow().then(|| {
+            let mut writer = Canonical {
+                schema: self,
+                written: HashSet::new(),
+            };
+            writer.write(self.root, None).to_string()
+        })
+    }
+
+    /// Whether writing all types out keeps within [`MAX_NESTING`]. Types are followed in the
+    /// order of the text, each once, with a stack of their own.
+    fn shallow(&self) -> bool {
+        let mut seen = HashSet::new();
+        let mut open = vec![(self.root, 1_usize)];
+        while let Some((id, depth)) = open.pop() {
+            if depth > MAX_NESTING {
+                return false;
+            }
+            let node = self.node(id);
+            if node.header().is_some() && !seen.insert(id) {
+                continue;
+            }
+            let first = open.len();
+            match node {
+                Node::Array { items, .. } => open.push((*items, depth + 1)),
+                Node::Map { values, .. } => open.push((*values, depth + 1)),
+                Node::Union(branches) => open.extend(branches.iter().map(|id| (*id, depth + 1))),
+                Node::Record(record) => {
+                    let fields = record.fields.iter().flatten();
+                    open.extend(fields.map(|field| (field.schema, depth + 1)));
+                }
+                Node::Primitive { .. } | Node::Enum(_) | Node::Fixed(_) => {}
+            }
+            // The first child is on top, as it is the first to be written.
+            open[first..].reverse();
+        }
+        true
     }
 
     /// The text that is registered when a client asks to `normalize`: full names, and the
@@ -22,7 +67,7 @@ impl Schema {
     pub fn normalized(&self) -> String {
         let mut writer = Normalized {
             schema: self,
-            written: HashSet::new(),
+            written: self.borrowed().collect(),
         };
         writer.write(self.root).to_string()
     }

@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use mesh_core::{Error, Result};
 
-use super::check::can_read;
+use super::any::AnySchema;
 use super::difference::Difference;
-use super::schema::Schema;
 
 /// What a new version of a subject must be able to do with the versions before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -107,7 +106,7 @@ pub struct Previous<'a> {
     /// The version's number in its subject.
     pub version: u32,
     /// Its schema.
-    pub schema: &'a Schema,
+    pub schema: &'a AnySchema,
 }
 
 /// A difference that breaks a compatibility level.
@@ -167,7 +166,7 @@ impl fmt::Display for Incompatibility {
 /// of versions. Only the last counts unless the level is transitive; the latest comes first.
 pub fn check(
     level: Compatibility,
-    new: &Schema,
+    new: &AnySchema,
     previous: &[Previous<'_>],
 ) -> Result<Vec<Incompatibility>> {
     let count = if level.is_transitive() {
@@ -182,8 +181,9 @@ pub fn check(
                 Direction::NewReadsOld => (new, old.schema),
                 Direction::OldReadsNew => (old.schema, new),
             };
-            let differences =
-                can_read(reader, writer).map_err(|error| error.with("version", old.version))?;
+            let differences = reader
+                .can_read(writer)
+                .map_err(|error| error.with("version", old.version))?;
             broken.extend(differences.into_iter().map(|difference| Incompatibility {
                 version: old.version,
                 direction: *direction,

@@ -1,4 +1,6 @@
-//! Avro schemas and the question whether one can read what another wrote. No I/O.
+//! Schemas and the question whether one can read what another wrote. No I/O.
+//!
+//! [`AnySchema`] is a schema of any type; its variants do the work. What follows is of Avro.
 //!
 //! [`Schema::parse`] reads a schema as the Avro 1.12 specification defines it and refuses
 //! what the specification forbids, with a JSON pointer to the place. [`Schema::canonical`]
@@ -18,6 +20,7 @@
 //! - a default must be readable: an enum's default names one of its symbols, the default
 //!   of a `fixed` has its size, and those of `bytes` and `fixed` hold code points 0 to 255.
 
+mod any;
 mod canonical;
 mod check;
 mod defaults;
@@ -29,10 +32,11 @@ mod parse;
 pub mod protobuf;
 mod schema;
 
+pub use any::{AnySchema, Reference, SchemaType};
 pub use check::can_read;
 pub use difference::{Difference, Rule};
 pub use level::{Compatibility, Direction, Incompatibility, Previous, check};
 pub use schema::Schema;
 
-/// The longest schema text that is read, in bytes.
+/// The longest schema text that is read, in bytes, with the texts that it refers to.
 pub const MAX_SCHEMA_BYTES: usize = 1 << 20;

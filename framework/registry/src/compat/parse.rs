@@ -30,29 +30,38 @@ impl Schema {
     /// Reads a schema text. The error names the place as a JSON pointer (RFC 6901) and, for
     /// text that is not JSON, as line and column.
     pub fn parse(text: &str) -> Result<Self> {
-        if text.trim().is_empty() {
-            return Err(Error::invalid("the schema is empty"));
+        Self::parse_with(text, &[])
+    }
+
+    /// Reads a schema text that uses the named types of other schemas. These come as name
+    /// and text, each after those that it uses itself; an error in one names it.
+    pub fn parse_with(text: &str, references: &[(String, String)]) -> Result<Self> {
+        let mut bytes = text.len();
+        for (_, text) in references {
+            bytes = bytes.saturating_add(text.len());
         }
-        if text.len() > MAX_SCHEMA_BYTES {
-            return Err(
-                Error::new(ErrorKind::ResourceExhausted, "the schema is too large")
-                    .with("bytes", text.len())
-                    .with("limit", MAX_SCHEMA_BYTES)
-                    .retryable(false),
-            );
+        if bytes > MAX_SCHEMA_BYTES {
+            let what = match references.is_empty() {
+                true => "the schema is too large",
+                false => "the schema is too large together with what it refers to",
+            };
+            return Err(Error::new(ErrorKind::ResourceExhausted, what)
+                .with("bytes", bytes)
+                .with("limit", MAX_SCHEMA_BYTES)
+                .retryable(false));
         }
-        // serde_json stops at 128 nested arrays and objects, so the recursion below is bounded.
-        let json: Value = serde_json::from_str(text).map_err(|error| {
-            Error::invalid("the schema is not valid JSON")
-                .with("line", error.line())
-                .with("column", error.column())
-                .with("cause", syntax(&error))
-        })?;
         let mut parser = Parser::default();
-        let root = parser.schema(&json, None)?;
+        for (name, text) in references {
+            parser
+                .text_of(text)
+                .map_err(|error| error.with("reference", excerpt(name)))?;
+        }
+        let borrowed = parser.nodes.len();
+        let root = parser.text_of(text)?;
         Ok(Schema {
             nodes: parser.nodes,
             root,
+            borrowed,
         })
     }
 }
@@ -74,6 +83,21 @@ pub(super) struct Parser {
 }
 
 impl Parser {
+    /// Reads a whole text, with the names that were defined before it.
+    fn text_of(&mut self, text: &str) -> Result<NodeId> {
+        if text.trim().is_empty() {
+            return Err(Error::invalid("the schema is empty"));
+        }
+        // serde_json stops at 128 nested arrays and objects, so the recursion below is bounded.
+        let json: Value = serde_json::from_str(text).map_err(|error| {
+            Error::invalid("the schema is not valid JSON")
+                .with("line", error.line())
+                .with("column", error.column())
+                .with("cause", syntax(&error))
+        })?;
+        self.schema(&json, None)
+    }
+
     fn refuse(&self, message: impl Into<String>) -> Error {
         let mut pointer = String::new();
         for step in &self.path {
@@ -98,7 +122,7 @@ impl Parser {
     }
 
     fn add(&mut self, node: Node) -> NodeId {
-        // A node takes at least two bytes of a text of at most MAX_SCHEMA_BYTES.
+        // A node takes at least two bytes of texts of at most MAX_SCHEMA_BYTES together.
         let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(node);
         id

@@ -9,6 +9,8 @@ use super::name::Name;
 pub struct Schema {
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
+    /// How many nodes, from the first on, stand in the schemas that this one refers to.
+    pub(super) borrowed: usize,
 }
 
 /// The index of a node in its schema. A named type is one node however often it is used.
@@ -171,6 +173,15 @@ pub(super) struct Fixed {
 impl Schema {
     pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
+    }
+
+    /// The named types that stand in other schemas and are not written here.
+    pub(super) fn borrowed(&self) -> impl Iterator<Item = NodeId> {
+        let named = |(at, node): (usize, &Node)| node.header().map(|_| NodeId(at as u32));
+        self.nodes[..self.borrowed]
+            .iter()
+            .enumerate()
+            .filter_map(named)
     }
 
     /// The full name of the outermost type, when that is a record, an enum or a fixed.

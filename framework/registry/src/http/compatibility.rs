@@ -1,11 +1,9 @@
 //! `/compatibility`: checks that register nothing.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use serde::Serialize;
 
-use super::exchange::{Json, Path, Query, Received, SchemaRequest, wanted};
+use super::exchange::{Json, Path, Query, Received, wanted};
+use super::schema::SchemaRequest;
 use crate::app::{Answer, App, Verdict};
 
 #[derive(Debug, Serialize)]
@@ -25,7 +23,7 @@ impl CheckAnswer {
 }
 
 pub(super) async fn one(
-    State(app): State<Arc<App>>,
+    app: App,
     Path((subject, version)): Path<(String, String)>,
     query: Query,
     Received(request): Received<SchemaRequest>,
@@ -39,7 +37,7 @@ pub(super) async fn one(
 }
 
 pub(super) async fn all(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(subject): Path<String>,
     query: Query,
     Received(request): Received<SchemaRequest>,

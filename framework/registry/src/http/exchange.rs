@@ -8,11 +8,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::app::{AVRO, Submission};
+use crate::app::Format;
 use crate::refusal::Refusal;
 use crate::store::{Page, Shown, Wanted};
+use crate::subject::Prefix;
 
 /// A schema of the largest size, with every character escaped in the JSON around it.
 const MAX_BODY_BYTES: usize = 4 << 20;
@@ -70,6 +71,11 @@ pub(super) async fn negotiate(request: Request, next: Next) -> Response {
         if !READ.iter().any(|known| known.eq_ignore_ascii_case(media)) {
             return Refusal::new(415, "HTTP 415 Unsupported Media Type").into_response();
         }
+    }
+    // No name holds it, and Postgres does not take it.
+    let target = request.uri().path_and_query();
+    if target.is_some_and(|target| target.as_str().contains("%00")) {
+        return Refusal::not_found().into_response();
     }
     let plain = accepts_only_plain(request.headers());
     let mut response = next.run(request).await;
@@ -136,8 +142,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// Query parameters that Confluent's API knows; others are ignored, as there. So is the
-/// `subject` beside an id, which tells contexts apart, of which there is one.
+/// Query parameters that Confluent's API knows; others are ignored, as there.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Query {
@@ -157,6 +162,11 @@ pub(super) struct Query {
     pub(super) fetch_max_id: bool,
     #[serde(deserialize_with = "flag")]
     pub(super) latest_only: bool,
+    #[serde(deserialize_with = "flag")]
+    pub(super) force: bool,
+    /// The subject whose context an id is looked for in.
+    pub(super) subject: Option<String>,
+    format: Option<String>,
     subject_prefix: Option<String>,
     offset: Option<i64>,
     limit: Option<i64>,
@@ -179,17 +189,20 @@ impl Query {
     pub(super) fn page(&self) -> Page {
         Page {
             offset: self.offset.unwrap_or(0).max(0),
-            limit: self.limit.unwrap_or(-1),
+            limit: self.limit.filter(|limit| *limit >= 0).unwrap_or(i64::MAX),
         }
     }
 
-    /// The prefix of subjects without the context, of which there is one: the default.
-    pub(super) fn prefix(&self) -> &str {
-        let prefix = self.subject_prefix.as_deref().unwrap_or_default();
-        prefix
-            .strip_prefix(":*:")
-            .or_else(|| prefix.strip_prefix(":.:"))
-            .unwrap_or(prefix)
+    pub(super) fn prefix(&self) -> Prefix {
+        Prefix::read(self.subject_prefix.as_deref().unwrap_or_default())
+    }
+
+    /// How a text is wanted; formats of other schema types mean nothing here.
+    pub(super) fn format(&self) -> Format {
+        match self.format.as_deref() {
+            Some("resolved") => Format::Resolved,
+            _ => Format::Registered,
+        }
     }
 }
 
@@ -224,77 +237,6 @@ pub(super) fn id(text: &str) -> Result<u32, Refusal> {
     match text.parse::<i32>() {
         Ok(id) => u32::try_from(id).map_err(|_| Refusal::schema_id_not_found(id)),
         Err(_) => Err(Refusal::not_found()),
-    }
-}
-
-/// A schema in a request.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct SchemaRequest {
-    schema: Option<String>,
-    schema_type: Option<String>,
-    references: Option<Vec<Value>>,
-    metadata: Option<Value>,
-    rule_set: Option<Value>,
-    id: Option<i64>,
-    version: Option<i64>,
-    /// What newer clients add and this registry does not know.
-    #[serde(flatten)]
-    rest: Map<String, Value>,
-}
-
-impl SchemaRequest {
-    /// Refuses what would otherwise be dropped without a word.
-    pub(super) fn submission(self, normalize: bool) -> Result<Submission, Refusal> {
-        let schema_type = self.schema_type.as_deref().unwrap_or(AVRO);
-        if !schema_type.eq_ignore_ascii_case(AVRO) {
-            return Err(Refusal::invalid_schema(match schema_type {
-                "JSON" | "PROTOBUF" => format!(
-                    "Invalid schema type {schema_type}: JSON and PROTOBUF are not supported yet"
-                ),
-                _ => "Invalid schema type: the supported type is AVRO".to_owned(),
-            }));
-        }
-        if self
-            .references
-            .is_some_and(|references| !references.is_empty())
-        {
-            return Err(Refusal::invalid_schema(
-                "References to other schemas are not supported yet: \
-                 put the referenced types into the schema",
-            ));
-        }
-        let absent = |value: &Option<Value>| value.as_ref().is_none_or(is_empty);
-        if !absent(&self.metadata) || !absent(&self.rule_set) {
-            return Err(Refusal::invalid_schema(
-                "Metadata and rule sets are not supported yet: register the schema without them",
-            ));
-        }
-        if let Some((key, _)) = self.rest.iter().find(|(_, value)| !is_empty(value)) {
-            let key: String = key.chars().take(40).collect();
-            return Err(Refusal::new(
-                422,
-                format!("The field '{key}' of the request is not supported"),
-            ));
-        }
-        if self.id.is_some_and(|id| id > 0) {
-            return Err(Refusal::not_permitted(
-                "Ids are given by the registry: the mode IMPORT is not supported yet",
-            ));
-        }
-        let schema = self.schema.unwrap_or_default();
-        if schema.trim().is_empty() {
-            return Err(Refusal::invalid_schema("Empty schema"));
-        }
-        let version = self.version.filter(|version| *version > 0);
-        let version = version
-            .map(|version| u32::try_from(version).map_err(|_| Refusal::invalid_version("")))
-            .transpose()?;
-        Ok(Submission {
-            schema,
-            normalize,
-            version,
-        })
     }
 }
 

@@ -2,34 +2,60 @@
 
 mod compatibility;
 mod config;
+mod contexts;
 mod exchange;
+mod login;
 mod mode;
+mod schema;
 mod schemas;
+mod server;
 mod subjects;
 mod versions;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
-use crate::app::App;
+use crate::app::Core;
 use crate::refusal::Refusal;
 use exchange::Json;
 
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    let inner = paths().with_state(Arc::clone(&core));
+    let forwarded = inner.clone();
+    Router::new()
+        .route(
+            "/contexts/{context}/{*rest}",
+            any(async move |request: Request| contexts::forward(forwarded, request).await),
+        )
+        .fallback_service(inner)
+        .layer(from_fn_with_state(core, login::admit))
+        .layer(from_fn(exchange::negotiate))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http())
+}
+
+fn paths() -> Router<Arc<Core>> {
     Router::new()
         .route("/", get(async || Json(json!({}))))
-        .route("/contexts", get(async || Json(["."])))
+        .route("/contexts", get(contexts::list))
+        .route("/v1/metadata/id", get(server::id))
+        .route("/v1/metadata/version", get(server::version))
         .route("/subjects", get(subjects::list))
         .route(
             "/subjects/{subject}",
             post(subjects::look_up).delete(subjects::delete),
+        )
+        .route(
+            "/subjects/{subject}/metadata",
+            get(subjects::latest_with_metadata),
         )
         .route(
             "/subjects/{subject}/versions",
@@ -73,7 +99,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
                 .put(config::set_subject)
                 .delete(config::delete_subject),
         )
-        .route("/mode", get(mode::global).put(mode::set_global))
+        .route(
+            "/mode",
+            get(mode::global)
+                .put(mode::set_global)
+                .delete(mode::delete_global),
+        )
         .route(
             "/mode/{subject}",
             get(mode::of_subject)
@@ -82,10 +113,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         )
         .fallback(async || Refusal::not_found())
         .method_not_allowed_fallback(async || Refusal::new(405, "HTTP 405 Method Not Allowed"))
-        .layer(from_fn(exchange::negotiate))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(TraceLayer::new_for_http())
-        .with_state(app)
 }
 
 /// A fault of ours still answers in the shape that clients read.

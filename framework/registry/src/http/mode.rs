@@ -1,14 +1,13 @@
 //! `/mode`: whether schemas can be registered and deleted.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
+use super::config::place;
 use super::exchange::{Json, Path, Query, Received};
 use crate::app::{Answer, App};
 use crate::refusal::Refusal;
-use crate::store::{Mode, Setting};
+use crate::store::Mode;
+use crate::subject::Subject;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ModeRequest {
@@ -26,52 +25,64 @@ fn answer(mode: Mode) -> Json<ModeAnswer> {
     })
 }
 
-async fn set(app: &App, subject: Option<&str>, request: &ModeRequest) -> Answer<Json<ModeAnswer>> {
+async fn set(
+    app: &App,
+    at: &Subject,
+    request: &ModeRequest,
+    force: bool,
+) -> Answer<Json<ModeAnswer>> {
     let text = request.mode.as_deref().unwrap_or_default();
-    let Some(mode) = Mode::from_text(text) else {
+    let Some(mode) = Mode::of(text) else {
         return Err(match text.to_ascii_uppercase().as_str() {
-            "IMPORT" | "READONLY_OVERRIDE" | "FORWARD" => {
-                Refusal::not_permitted("This mode is not supported yet: READWRITE and READONLY are")
-            }
-            _ => Refusal::invalid_mode("Invalid mode. Valid values are READWRITE, READONLY"),
+            "FORWARD" => Refusal::not_permitted(
+                "The mode FORWARD is not supported: there is no registry to forward to",
+            ),
+            _ => Refusal::invalid_mode(
+                "Invalid mode. Valid values are READWRITE, READONLY, READONLY_OVERRIDE, IMPORT",
+            ),
         });
     };
-    app.set_mode(subject, mode).await?;
+    app.set_mode(at, mode, force).await?;
     Ok(answer(mode))
 }
 
-pub(super) async fn global(State(app): State<Arc<App>>) -> Answer<Json<ModeAnswer>> {
-    Ok(answer(app.mode(None, false).await?))
+pub(super) async fn global(app: App) -> Answer<Json<ModeAnswer>> {
+    Ok(answer(app.mode(&Subject::global(), false).await?))
 }
 
 pub(super) async fn of_subject(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(subject): Path<String>,
     query: Query,
 ) -> Answer<Json<ModeAnswer>> {
-    Ok(answer(
-        app.mode(Some(&subject), query.default_to_global).await?,
-    ))
+    let at = place(&subject);
+    Ok(answer(app.mode(&at, query.default_to_global).await?))
 }
 
 pub(super) async fn set_global(
-    State(app): State<Arc<App>>,
+    app: App,
+    query: Query,
     Received(request): Received<ModeRequest>,
 ) -> Answer<Json<ModeAnswer>> {
-    set(&app, None, &request).await
+    set(&app, &Subject::global(), &request, query.force).await
 }
 
 pub(super) async fn set_subject(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(subject): Path<String>,
+    query: Query,
     Received(request): Received<ModeRequest>,
 ) -> Answer<Json<ModeAnswer>> {
-    set(&app, Some(&subject), &request).await
+    set(&app, &place(&subject), &request, query.force).await
+}
+
+pub(super) async fn delete_global(app: App) -> Answer<Json<ModeAnswer>> {
+    Ok(answer(app.delete_mode(&Subject::global()).await?))
 }
 
 pub(super) async fn delete_subject(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(subject): Path<String>,
 ) -> Answer<Json<ModeAnswer>> {
-    Ok(answer(app.delete_mode(&subject).await?))
+    Ok(answer(app.delete_mode(&place(&subject)).await?))
 }

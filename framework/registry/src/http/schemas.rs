@@ -1,21 +1,18 @@
-//! `/schemas`: schemas by their global ids.
+//! `/schemas`: schemas by their ids.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use serde::Serialize;
 
 use super::exchange::{Json, Path, Query, Text, id};
-use super::versions::{VersionAnswer, is_avro};
-use crate::app::{AVRO, Answer, App};
+use super::schema::{SchemaParts, VersionAnswer};
+use crate::app::{Answer, App};
+use crate::compat::SchemaType;
 
 /// A schema as `/schemas/ids/{id}` shows it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SchemaAnswer {
-    #[serde(skip_serializing_if = "is_avro")]
-    schema_type: String,
-    schema: String,
+    #[serde(flatten)]
+    parts: SchemaParts,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_id: Option<u32>,
 }
@@ -26,17 +23,14 @@ pub(super) struct SubjectVersion {
     version: u32,
 }
 
-pub(super) async fn types() -> Json<[&'static str; 1]> {
-    Json([AVRO])
+pub(super) async fn types() -> Json<Vec<&'static str>> {
+    Json(SchemaType::SERVED.map(SchemaType::as_str).into())
 }
 
-pub(super) async fn list(
-    State(app): State<Arc<App>>,
-    query: Query,
-) -> Answer<Json<Vec<VersionAnswer>>> {
+pub(super) async fn list(app: App, query: Query) -> Answer<Json<Vec<VersionAnswer>>> {
     let versions = app
         .all_versions(
-            query.prefix(),
+            &query.prefix(),
             query.shown(),
             query.latest_only,
             query.page(),
@@ -46,34 +40,36 @@ pub(super) async fn list(
 }
 
 pub(super) async fn by_id(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(text): Path<String>,
     query: Query,
 ) -> Answer<Json<SchemaAnswer>> {
-    let (schema_type, schema) = app.schema(id(&text)?).await?;
+    let subject = query.subject.as_deref();
+    let found = app.schema(id(&text)?, subject, query.format()).await?;
     let max_id = match query.fetch_max_id {
-        true => Some(app.max_id().await?),
+        true => Some(app.max_id(subject).await?),
         false => None,
     };
     Ok(Json(SchemaAnswer {
-        schema_type,
-        schema,
+        parts: found.content.into(),
         max_id,
     }))
 }
 
-pub(super) async fn text(State(app): State<Arc<App>>, Path(text): Path<String>) -> Answer<Text> {
-    let (_, schema) = app.schema(id(&text)?).await?;
-    Ok(Text(schema))
+pub(super) async fn text(app: App, Path(text): Path<String>, query: Query) -> Answer<Text> {
+    let subject = query.subject.as_deref();
+    let found = app.schema(id(&text)?, subject, query.format()).await?;
+    Ok(Text(found.content.schema))
 }
 
 pub(super) async fn subjects(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(text): Path<String>,
     query: Query,
 ) -> Answer<Json<Vec<String>>> {
+    let subject = query.subject.as_deref();
     let versions = app
-        .versions_of_id(id(&text)?, query.shown(), query.page())
+        .versions_of_id(id(&text)?, subject, query.shown(), query.page())
         .await?;
     let mut subjects: Vec<String> = versions.into_iter().map(|(subject, _)| subject).collect();
     subjects.dedup();
@@ -81,12 +77,13 @@ pub(super) async fn subjects(
 }
 
 pub(super) async fn versions(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(text): Path<String>,
     query: Query,
 ) -> Answer<Json<Vec<SubjectVersion>>> {
+    let subject = query.subject.as_deref();
     let versions = app
-        .versions_of_id(id(&text)?, query.shown(), query.page())
+        .versions_of_id(id(&text)?, subject, query.shown(), query.page())
         .await?
         .into_iter()
         .map(|(subject, version)| SubjectVersion { subject, version })

@@ -1,45 +1,13 @@
 //! `/subjects/{subject}/versions` and what lies under it.
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::exchange::{Json, Path, Query, Received, SchemaRequest, Text, wanted};
-use crate::app::{AVRO, Answer, App};
-use crate::store::{Shown, StoredVersion};
-
-/// A version as answers show it. The type stands there only when it is not Avro.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct VersionAnswer {
-    subject: String,
-    version: u32,
-    id: u32,
-    #[serde(skip_serializing_if = "is_avro")]
-    schema_type: String,
-    schema: String,
-}
-
-pub(super) fn is_avro(schema_type: &str) -> bool {
-    schema_type == AVRO
-}
-
-impl From<StoredVersion> for VersionAnswer {
-    fn from(version: StoredVersion) -> Self {
-        Self {
-            subject: version.subject,
-            version: version.version,
-            id: version.id,
-            schema_type: version.schema_type,
-            schema: version.schema,
-        }
-    }
-}
+use super::exchange::{Json, Path, Query, Received, Text, wanted};
+use super::schema::{SchemaRequest, VersionAnswer};
+use crate::app::{Answer, App};
 
 pub(super) async fn list(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(subject): Path<String>,
     query: Query,
 ) -> Answer<Json<Vec<u32>>> {
@@ -50,7 +18,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn register(
-    State(app): State<Arc<App>>,
+    app: App,
     Path(subject): Path<String>,
     query: Query,
     Received(request): Received<SchemaRequest>,
@@ -61,38 +29,40 @@ pub(super) async fn register(
 }
 
 pub(super) async fn one(
-    State(app): State<Arc<App>>,
+    app: App,
     Path((subject, version)): Path<(String, String)>,
     query: Query,
 ) -> Answer<Json<VersionAnswer>> {
     let found = app
-        .version(&subject, wanted(&version)?, query.shown())
+        .version(&subject, wanted(&version)?, query.shown(), query.format())
         .await?;
     Ok(Json(found.into()))
 }
 
 pub(super) async fn schema(
-    State(app): State<Arc<App>>,
+    app: App,
     Path((subject, version)): Path<(String, String)>,
     query: Query,
 ) -> Answer<Text> {
     let found = app
-        .version(&subject, wanted(&version)?, query.shown())
+        .version(&subject, wanted(&version)?, query.shown(), query.format())
         .await?;
-    Ok(Text(found.schema))
+    Ok(Text(found.content.schema))
 }
 
-/// No schema refers to another while references are refused.
 pub(super) async fn referenced_by(
-    State(app): State<Arc<App>>,
+    app: App,
     Path((subject, version)): Path<(String, String)>,
+    query: Query,
 ) -> Answer<Json<Vec<u32>>> {
-    app.version(&subject, wanted(&version)?, Shown::All).await?;
-    Ok(Json(Vec::new()))
+    let ids = app
+        .referenced_by(&subject, wanted(&version)?, query.shown(), query.page())
+        .await?;
+    Ok(Json(ids))
 }
 
 pub(super) async fn delete(
-    State(app): State<Arc<App>>,
+    app: App,
     Path((subject, version)): Path<(String, String)>,
     query: Query,
 ) -> Answer<Json<u32>> {

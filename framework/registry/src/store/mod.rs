@@ -1,122 +1,133 @@
-//! Where schemas, versions and settings are kept: one SQLite file.
+//! Where schemas, versions and settings are kept: one SQLite file, or a schema of its own in
+//! a Postgres database.
 //!
-//! All writes go through one connection and begin with `BEGIN IMMEDIATE`, so that what a
-//! transaction reads stays true until it commits. Reads have connections of their own and
-//! never wait for a writer (WAL).
+//! Writes come one after the other, in whichever process: a transaction that writes keeps
+//! others from beginning until it is done, so that what it reads stays true until it commits
+//! and no id is given twice (SQLite: `BEGIN IMMEDIATE`; Postgres: an advisory lock). Reads
+//! never wait for it. Both databases are asked in the same words, see [`on`].
 
+mod contexts;
+mod postgres;
+mod schemas;
 mod settings;
+mod sqlite;
 mod versions;
 
-use std::path::Path;
-use std::time::Duration;
-
 use mesh_core::{Error, ErrorKind, Result};
+use sqlx::migrate::MigrateError;
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, Transaction};
 
-pub(crate) use settings::{Mode, Setting, clear, get, set};
+use crate::database::{Database, Place};
+pub(crate) use contexts::{contexts, max_id};
+pub(crate) use schemas::{Content, StoredSchema, add_schema, find_schema, schema_by_id};
+pub(crate) use settings::{Config, Mode, clear, settings, store_settings};
 pub(crate) use versions::{
-    Page, Shown, StoredVersion, Wanted, add_schema, add_version, all_versions, delete_versions,
-    find_schema, hide_versions, live_versions, max_id, next_version, schema_by_id, subjects,
-    version, version_numbers, version_of_schema, versions_of_id,
+    Page, Shown, StoredVersion, Wanted, add_version, all_versions, delete_versions, hide_versions,
+    is_referenced, next_version, referenced_by, seen_versions, subject_with_id, subjects, version,
+    version_numbers, version_of_schema, versions_of_id,
 };
-
-const READERS: u32 = 4;
-const BUSY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(crate) struct Store {
-    readers: SqlitePool,
-    writer: SqlitePool,
+pub(crate) enum Store {
+    Sqlite(sqlite::Files),
+    Postgres(postgres::Server),
+}
+
+/// A connection that reads, or the transaction that writes. A transaction is rolled back
+/// when it is dropped.
+pub(crate) enum Session {
+    SqliteReader(PoolConnection<Sqlite>),
+    SqliteWriter(Transaction<'static, Sqlite>),
+    PostgresReader(PoolConnection<Postgres>),
+    PostgresWriter(Transaction<'static, Postgres>),
 }
 
 impl Store {
-    pub(crate) async fn open(path: &Path) -> Result<Self> {
-        if let Some(directory) = path.parent() {
-            tokio::fs::create_dir_all(directory)
-                .await
-                .map_err(|error| {
-                    Error::new(
-                        ErrorKind::FailedPrecondition,
-                        "the directory of the schema registry's database cannot be made",
-                    )
-                    .with("directory", directory.display())
-                    .mend("give a data directory that can be written")
-                    .because(error)
-                })?;
+    pub(crate) async fn open(database: &Database) -> Result<Self> {
+        match database.place() {
+            Place::File(path) => sqlite::Files::open(path).await.map(Self::Sqlite),
+            Place::Server(options) => {
+                let server = postgres::Server::open(options, database.schema()).await;
+                Ok(Self::Postgres(server.map_err(|error| {
+                    error
+                        .with("server", database)
+                        .with("schema", database.schema())
+                })?))
+            }
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let unusable = |error: sqlx::Error| {
-            Error::new(
-                ErrorKind::FailedPrecondition,
-                "the schema registry's database cannot be opened",
-            )
-            .with("database", path.display())
-            .mend("check that it is a SQLite file that this user can write")
-            .because(error)
-        };
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await
-            .map_err(unusable)?;
-        sqlx::migrate!("./migrations")
-            .run(&writer)
-            .await
-            .map_err(|error| {
-                Error::new(
-                    ErrorKind::FailedPrecondition,
-                    "the schema registry's tables cannot be brought up to date",
-                )
-                .with("database", path.display())
-                .mend("a newer release may have written it: use that release, or restore a copy")
-                .because(error)
-            })?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await
-            .map_err(unusable)?;
-        Ok(Self { readers, writer })
     }
 
     /// A connection for reading.
-    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>> {
-        self.readers.acquire().await.map_err(failed)
+    pub(crate) async fn read(&self) -> Result<Session> {
+        match self {
+            Self::Sqlite(files) => files.read().await.map(Session::SqliteReader),
+            Self::Postgres(server) => server.read().await.map(Session::PostgresReader),
+        }
     }
 
-    /// The transaction for writing; it is rolled back when dropped.
-    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>> {
-        self.writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)
+    /// The transaction for writing.
+    pub(crate) async fn write(&self) -> Result<Session> {
+        match self {
+            Self::Sqlite(files) => files.write().await.map(Session::SqliteWriter),
+            Self::Postgres(server) => server.write().await.map(Session::PostgresWriter),
+        }
     }
 
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        // Last, so that closing it folds the WAL back into the file.
-        self.writer.close().await;
+        match self {
+            Self::Sqlite(files) => files.close().await,
+            Self::Postgres(server) => server.close().await,
+        }
     }
 }
 
 /// Commits, so that the change outlives a crash.
-pub(crate) async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<()> {
-    transaction.commit().await.map_err(failed)
+pub(crate) async fn commit(session: Session) -> Result<()> {
+    match session {
+        Session::SqliteWriter(transaction) => transaction.commit().await.map_err(failed),
+        Session::PostgresWriter(transaction) => transaction.commit().await.map_err(failed),
+        Session::SqliteReader(_) | Session::PostgresReader(_) => Err(Error::internal(
+            "a connection that reads has nothing to commit",
+        )),
+    }
 }
 
-/// The error of a statement that did not go through.
+/// Runs a statement on a [`Session`]: the same expression for either database.
+macro_rules! on {
+    ($session:expr, $connection:ident => $statement:expr) => {
+        match $session {
+            $crate::store::Session::SqliteReader(own) => {
+                let $connection = &mut **own;
+                $statement.await.map_err($crate::store::failed)
+            }
+            $crate::store::Session::SqliteWriter(own) => {
+                let $connection = &mut **own;
+                $statement.await.map_err($crate::store::failed)
+            }
+            $crate::store::Session::PostgresReader(own) => {
+                let $connection = &mut **own;
+                $statement.await.map_err($crate::store::failed)
+            }
+            $crate::store::Session::PostgresWriter(own) => {
+                let $connection = &mut **own;
+                $statement.await.map_err($crate::store::failed)
+            }
+        }
+    };
+}
+use on;
+
+/// The same for a query that only changes rows.
+macro_rules! change {
+    ($session:expr, $query:expr) => {
+        $crate::store::on!($session, c => async { $query.execute(c).await.map(|_| ()) })
+    };
+}
+use change;
+
+/// The error of a statement that did not go through. What a server says may quote values,
+/// so of that only the code is kept.
 fn failed(error: sqlx::Error) -> Error {
     let kind = match &error {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
@@ -124,5 +135,40 @@ fn failed(error: sqlx::Error) -> Error {
         }
         _ => ErrorKind::Internal,
     };
-    Error::new(kind, "the schema registry's database failed").because(error)
+    let failed = Error::new(kind, "the schema registry's database failed");
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code {
+        Some(code) => failed.detail(format!("code {code}")),
+        None => failed.because(error),
+    }
+}
+
+fn not_migrated(error: MigrateError) -> Error {
+    Error::new(
+        ErrorKind::FailedPrecondition,
+        "the schema registry's tables cannot be brought up to date",
+    )
+    .mend("a newer release may have written it: use that release, or restore a copy")
+    .because(error)
+}
+
+/// Reads a number that was stored.
+fn number(value: i64) -> Result<u32> {
+    u32::try_from(value).map_err(|_| {
+        Error::new(ErrorKind::Corrupt, "a stored number is out of range").with("number", value)
+    })
+}
+
+/// Writes a part of a schema or of its settings as JSON.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::internal("a value cannot be written as JSON").because(error))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Error::new(ErrorKind::Corrupt, "a stored value cannot be read")
+            .with("value", what)
+            .because(error)
+    })
 }

@@ -4,7 +4,7 @@ use mesh_core::ErrorKind;
 use mesh_registry::{Registry, RegistryConfig};
 use serde_json::{Value, json};
 
-use crate::harness::Server;
+use crate::harness::{Server, on_sqlite};
 
 #[tokio::test]
 async fn a_restart_keeps_schemas_versions_settings_and_the_next_id() {
@@ -78,6 +78,9 @@ async fn a_database_that_cannot_be_used_is_named() {
 
 #[tokio::test]
 async fn every_commit_is_synced_to_a_write_ahead_log() {
+    if !on_sqlite() {
+        return;
+    }
     let server = Server::start().await;
     server.register("s", "\"int\"").await;
     let log = server.database().with_extension("db-wal");

@@ -1,11 +1,40 @@
-//! A registry on a free port, and requests to it.
+//! A registry on a free port, and requests to it. It keeps its state in SQLite, or in
+//! Postgres if `MESH_TEST_STORE` is `postgres`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use mesh_registry::{Registry, RegistryConfig, serve};
+use mesh_registry::{Database, Registry, RegistryConfig, serve};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+#[path = "../../../runtime/tests/support/postgres.rs"]
+pub(crate) mod postgres;
+
+/// Where a registry keeps its state whose folder is `directory`.
+fn database(directory: &Path) -> Database {
+    match std::env::var("MESH_TEST_STORE").as_deref() {
+        Ok("postgres") => {
+            let url = postgres::shared().expect("MESH_TEST_STORE wants Postgres");
+            on_server(&url, directory)
+        }
+        Ok("sqlite" | "") | Err(_) => Database::file(directory.join("new/registry.db")),
+        Ok(other) => panic!("MESH_TEST_STORE is sqlite or postgres, not {other}"),
+    }
+}
+
+/// The schema of a server that belongs to `directory`.
+pub(crate) fn on_server(url: &str, directory: &Path) -> Database {
+    let unique = directory.file_name().unwrap().as_encoded_bytes();
+    let unique: String = unique.iter().map(|byte| format!("{byte:02x}")).collect();
+    let database: Database = url.parse().unwrap();
+    database.in_schema(&format!("t{unique}")).unwrap()
+}
+
+/// Whether the registries of the tests keep their state in SQLite.
+pub(crate) fn on_sqlite() -> bool {
+    std::env::var("MESH_TEST_STORE").as_deref() != Ok("postgres")
+}
 
 pub(crate) struct Server {
     pub(crate) base: String,
@@ -26,8 +55,12 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap()).await
     }
 
-    async fn start_in(directory: tempfile::TempDir) -> Self {
-        let config = RegistryConfig::new(directory.path().join("new/registry.db"));
+    pub(crate) async fn start_in(directory: tempfile::TempDir) -> Self {
+        let database = database(directory.path());
+        Self::start_on(directory, RegistryConfig::new(database)).await
+    }
+
+    pub(crate) async fn start_on(directory: tempfile::TempDir, config: RegistryConfig) -> Self {
         let registry = Registry::open(config).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -116,6 +116,7 @@ async fn what_is_missing_has_its_own_code() {
         ("GET /schemas/ids/9/subjects", 40403),
         ("GET /schemas/ids/9/versions", 40403),
         ("GET /schemas/ids/nine", 404),
+        ("GET /subjects/a%00b/versions", 404),
         ("GET /nothing", 404),
         ("PATCH /subjects", 405),
         ("DELETE /subjects/none", 40401),
@@ -173,17 +174,32 @@ async fn requests_that_cannot_be_honoured_are_refused_in_words() {
         (
             json!({"schema": schema, "references": [{"name": "x", "subject": "y", "version": 1}]}),
             42201,
-            "References to other schemas are not supported yet",
+            "No schema reference found for subject \"y\" and version 1",
         ),
         (
-            json!({"schema": schema, "metadata": {"properties": {"owner": "x"}}}),
+            json!({"schema": schema, "references": [{"name": "x", "subject": "y"}]}),
             42201,
-            "Metadata",
+            "Invalid reference",
         ),
         (
-            json!({"schema": schema, "ruleSet": {"domainRules": [{"name": "x"}]}}),
+            json!({"schema": schema, "metadata": {"properties": ["owner"]}}),
             42201,
-            "rule sets",
+            "Invalid metadata",
+        ),
+        (
+            json!({"schema": schema, "metadata": {"owner": "x"}}),
+            42201,
+            "unknown field `owner`",
+        ),
+        (
+            json!({"schema": schema, "ruleSet": {"domainRules": [{"doc": "x"}]}}),
+            42210,
+            "rule 0 of 'domainRules': it has no 'name'",
+        ),
+        (
+            json!({"schema": schema, "ruleSet": {"otherRules": []}}),
+            42210,
+            "no 'otherRules'",
         ),
         (json!({"schema": schema, "id": 7}), 42205, "IMPORT"),
         (
@@ -203,7 +219,14 @@ async fn requests_that_cannot_be_honoured_are_refused_in_words() {
         server.refused(at, body, code, &[words]).await;
     }
     server.refused(at, Value::Null, 422, &["missing"]).await;
-    for subject in ["%20", "a%0Ab", ":.ctx:s", "__GLOBAL"] {
+    for subject in [
+        "%20",
+        "a%0Ab",
+        ":.ctx:",
+        ":.__GLOBAL:s",
+        ":.a::.b:s",
+        "__GLOBAL",
+    ] {
         let at = format!("POST /subjects/{subject}/versions");
         server
             .refused(

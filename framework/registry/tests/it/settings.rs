@@ -76,13 +76,29 @@ async fn levels_are_global_and_by_subject() {
             .refused("PUT /config/s", body, 42203, &["Valid values"])
             .await;
     }
-    let alias = json!({"compatibility": "FULL", "alias": "t"});
+    for (body, words) in [
+        (
+            json!({"validateFields": true}),
+            "'validateFields' is not supported",
+        ),
+        (
+            json!({"overrideRuleSet": {"domainRules": [{"name": "x"}]}}),
+            "'overrideRuleSet' is not supported",
+        ),
+        (
+            json!({"compatibility": "FULL", "alias": 7}),
+            "'alias' is not of its type",
+        ),
+        (json!({"alias": "s"}), "alias of itself"),
+    ] {
+        server.refused("PUT /config/s", body, 42203, &[words]).await;
+    }
     server
         .refused(
-            "PUT /config/s",
-            alias,
+            "PUT /config",
+            json!({"alias": "t"}),
             42203,
-            &["'alias' is not supported yet"],
+            &["not for a context"],
         )
         .await;
 }
@@ -176,6 +192,6 @@ async fn a_read_only_subject_takes_no_change_and_still_answers() {
         .refused("PUT /mode", mode("SLEEPY"), 42204, &["Invalid mode"])
         .await;
     server
-        .refused("PUT /mode", mode("IMPORT"), 42205, &["not supported yet"])
+        .refused("PUT /mode", mode("FORWARD"), 42205, &["not supported"])
         .await;
 }

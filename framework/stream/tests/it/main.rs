@@ -8,6 +8,7 @@ mod cluster;
 mod decode;
 mod failover;
 mod group;
+mod login;
 mod measure;
 mod partition;
 mod platform;

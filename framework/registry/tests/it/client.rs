@@ -1,0 +1,30 @@
+//! Confluent's own client for Python. `MESH_CLIENT_PYTHON` names a Python that has it, see
+//! `.ci/clients`; without one the test is skipped, which is a failure where `CI` is set.
+
+use std::path::Path;
+
+use crate::harness::Server;
+
+#[tokio::test]
+async fn confluents_client_finds_what_it_expects() {
+    let Some(python) = std::env::var_os("MESH_CLIENT_PYTHON") else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "MESH_CLIENT_PYTHON is not set"
+        );
+        eprintln!("skipped: MESH_CLIENT_PYTHON is not set");
+        return;
+    };
+    let server = Server::start().await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/confluent.py");
+    let output = tokio::process::Command::new(python)
+        .arg(script)
+        .arg(&server.base)
+        .env("NO_PROXY", "*")
+        .output()
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.ends_with("ok\n"), "{text}");
+}
