@@ -21,6 +21,7 @@ mod protobuf_input;
 mod references;
 mod registration;
 mod resolution;
+mod schema_types;
 mod settings;
 mod shared;
 mod validity;
