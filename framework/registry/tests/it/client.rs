@@ -7,6 +7,16 @@ use crate::harness::Server;
 
 #[tokio::test]
 async fn confluents_client_finds_what_it_expects() {
+    check("confluent.py").await;
+}
+
+#[tokio::test]
+async fn its_json_and_protobuf_serializers_work() {
+    check("serializers.py").await;
+}
+
+/// Runs a script that ends with "ok" against a fresh registry.
+async fn check(script: &str) {
     let Some(python) = std::env::var_os("MESH_CLIENT_PYTHON") else {
         assert!(
             std::env::var_os("CI").is_none(),
@@ -16,7 +26,9 @@ async fn confluents_client_finds_what_it_expects() {
         return;
     };
     let server = Server::start().await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/confluent.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(script);
     let output = tokio::process::Command::new(python)
         .arg(script)
         .arg(&server.base)
