@@ -100,18 +100,20 @@ fn large_and_deep_schemas_end_in_time() {
     refused(&half, &[reference("a.json", &half)], &["too large"]);
 
     // References one after another, as many as there is room for.
-    let chain = |link: &dyn Fn(usize) -> String| {
-        let all: Vec<String> = (0..15_000)
+    let chain = |links: usize, link: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (0..links)
             .map(|n| format!("\"d{n}\":{}", link(n + 1)))
             .collect();
         format!(
-            r##"{{"$ref":"#/definitions/d0","definitions":{{{},"d15000":{{}}}}}}"##,
+            r##"{{"$ref":"#/definitions/d0","definitions":{{{},"d{links}":{{}}}}}}"##,
             all.join(",")
         )
     };
-    let plain = chain(&|n| format!(r##"{{"$ref":"#/definitions/d{n}"}}"##));
+    let plain = chain(15_000, &|n| format!(r##"{{"$ref":"#/definitions/d{n}"}}"##));
     refused(&plain, &[], &["chained too deeply"]);
-    let inside = chain(&|n| format!(r##"{{"items":{{"$ref":"#/definitions/d{n}"}}}}"##));
+    let inside = chain(15_000, &|n| {
+        format!(r##"{{"items":{{"$ref":"#/definitions/d{n}"}}}}"##)
+    });
     let started = Instant::now();
     let schema = parse(&inside).unwrap();
     let other = parse(&inside.replace(r#""d15000":{}"#, r#""d15000":{"type":"string"}"#)).unwrap();
@@ -120,12 +122,12 @@ fn large_and_deep_schemas_end_in_time() {
     assert!(started.elapsed() < Duration::from_secs(30));
 
     // The same by the longest way through the rules.
-    let around = chain(&|n| {
+    let around = chain(9_000, &|n| {
         format!(
             r##"{{"anyOf":[{{"required":["a"],"additionalProperties":{{"$ref":"#/definitions/d{n}"}}}},{{"type":"null"}}]}}"##
         )
     });
-    let other = around.replace(r#""d15000":{}"#, r#""d15000":{"type":"string"}"#);
+    let other = around.replace(r#""d9000":{}"#, r#""d9000":{"type":"string"}"#);
     let error = can_read(&parse(&other).unwrap(), &parse(&around).unwrap()).unwrap_err();
     assert!(error.to_string().contains("too deeply nested"), "{error}");
 
@@ -209,6 +211,26 @@ fn references_are_followed_by_name_and_by_identifier() {
     let b = r#"{"properties": {"a": {"$ref": "a.json"}, "n": {"type": "integer"}}}"#;
     let refs = [reference("a.json", a), reference("b.json", b)];
     JsonSchema::parse(r#"{"$ref": "a.json"}"#, &refs).unwrap();
+}
+
+#[test]
+fn a_reference_that_leads_nowhere_is_named_with_its_place() {
+    let zip = r#"{"type": "string"}"#;
+    let main = r#"{"properties": {"zip": {"$ref": "zip.json"}, "home": {"$ref": "home.json#/a"}}}"#;
+    let home = r#"{"a": {"items": {"$ref": "street.json"}}}"#;
+    for (references, words) in [
+        (vec![], vec!["'zip.json'", "/properties/zip/$ref"]),
+        (
+            vec![reference("zip.json", zip)],
+            vec!["'home.json'", "/properties/home/$ref"],
+        ),
+        (
+            vec![reference("zip.json", zip), reference("home.json", home)],
+            vec!["'street.json'", "/home.json#~1a/items/$ref"],
+        ),
+    ] {
+        refused(main, &references, &words);
+    }
 }
 
 #[test]

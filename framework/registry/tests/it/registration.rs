@@ -169,7 +169,7 @@ async fn requests_that_cannot_be_honoured_are_refused_in_words() {
         (
             json!({"schema": schema, "schemaType": "XML"}),
             42201,
-            "supported type is AVRO",
+            "AVRO, JSON or PROTOBUF",
         ),
         (
             json!({"schema": schema, "references": [{"name": "x", "subject": "y", "version": 1}]}),

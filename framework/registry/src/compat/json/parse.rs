@@ -193,6 +193,9 @@ fn linked(
         placed: HashMap::new(),
         path: Vec::new(),
         seen: HashSet::new(),
+        bases: HashSet::new(),
+        followed: Vec::new(),
+        within: None,
     };
     let base = uri::from_str(BASE).map_err(fault)?;
     let ids = (
@@ -208,6 +211,7 @@ fn linked(
     );
     links.walk(root, &ids.0, draft)?;
     for ((name, document), at) in documents.iter().zip(&ids.1) {
+        links.within = Some(*name);
         links
             .walk(document, at, draft_of(document, draft)?)
             .map_err(|error| error.with("reference", name))?;
@@ -231,7 +235,9 @@ fn linked(
         let document: Resource = resource(document);
         builder = builder.add(uri, document).map_err(fault)?;
     }
-    let registry = builder.prepare().map_err(fault)?;
+    let registry = builder
+        .prepare()
+        .map_err(|error| links.missing().unwrap_or_else(|| fault(error)))?;
     let resolver = registry.resolver(base);
     let start = resolver.lookup("#").map_err(fault)?;
     compile(start.contents(), start.resolver().clone(), draft)
@@ -254,9 +260,44 @@ struct Links<'a> {
     placed: HashMap<String, &'a Value>,
     path: Vec<String>,
     seen: HashSet<String>,
+    /// The addresses of the schemas themselves.
+    bases: HashSet<String>,
+    /// Every address that is referred to, without its fragment, and where.
+    followed: Vec<Followed<'a>>,
+    /// The name of the document that is walked through, if it is one that is referred to.
+    within: Option<&'a str>,
+}
+
+struct Followed<'a> {
+    within: Option<&'a str>,
+    /// As the schema has it.
+    reference: &'a str,
+    address: String,
+    pointer: String,
 }
 
 impl<'a> Links<'a> {
+    /// What to say of the first reference that leads to no schema.
+    fn missing(&self) -> Option<Error> {
+        let is_known = |address: &str| {
+            self.bases.contains(address)
+                || self.placed.contains_key(address)
+                || Draft::from_schema_uri(address) != Draft::Unknown
+        };
+        let followed = self.followed.iter().find(|it| !is_known(&it.address))?;
+        let error = Error::invalid(format!(
+            "'$ref' leads to '{name}', which is not among the references of the schema; \
+             register it in a subject of its own, and name it in 'references' as '{name}' \
+             with that subject and version",
+            name = excerpt(followed.reference)
+        ))
+        .with("at", excerpt(&followed.pointer));
+        Some(match followed.within {
+            Some(name) => error.with("reference", name),
+            None => error,
+        })
+    }
+
     fn walk(
         &mut self,
         json: &'a Value,
@@ -291,8 +332,20 @@ impl<'a> Links<'a> {
             own = own_base(json, base, draft);
             &own
         };
+        self.bases
+            .insert(base.as_str().trim_end_matches('#').to_owned());
         if let Some(Value::String(reference)) = object.get("$ref") {
             let name = reference.split('#').next().unwrap_or_default();
+            if !name.is_empty()
+                && let Ok(address) = uri::resolve_against(&base.borrow(), name)
+            {
+                self.followed.push(Followed {
+                    within: self.within,
+                    reference: name,
+                    address: address.as_str().to_owned(),
+                    pointer: format!("/{}/$ref", self.path.join("/")).replace("//", "/"),
+                });
+            }
             if let Some(document) = self.named.get(name).copied()
                 && self.seen.insert(format!("{base} {name}"))
                 && let Ok(at) = uri::resolve_against(&base.borrow(), name)
