@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod access;
+mod avro_changes;
+mod avro_model;
+mod avro_text;
 mod client;
 mod compatibility;
 mod contexts;
