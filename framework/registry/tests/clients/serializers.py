@@ -131,8 +131,9 @@ def check_protobuf(url):
     forget(client, SUBJECT, "ser/money.proto")
 
 
-check_json(sys.argv[1])
-check_protobuf(sys.argv[1])
-left = new(sys.argv[1]).get_subjects(subject_prefix="ser", deleted=True)
-assert left == [], left
-print("ok")
+if __name__ == "__main__":
+    check_json(sys.argv[1])
+    check_protobuf(sys.argv[1])
+    left = new(sys.argv[1]).get_subjects(subject_prefix="ser", deleted=True)
+    assert left == [], left
+    print("ok")
