@@ -1,4 +1,4 @@
-//! A schema registry that speaks Confluent's REST API, for Avro.
+//! A schema registry that speaks Confluent's REST API, for Avro, JSON Schema and Protobuf.
 //!
 //! Serializers, deserializers and user interfaces written for Confluent's registry work
 //! against it unchanged: paths, JSON shapes, status codes and error codes are Confluent's
@@ -10,7 +10,7 @@
 //! Configured by [`RegistryConfig`]; [`Registry::router`] is mounted by a host or run by
 //! [`serve`]. Rules of the schema languages are in [`compat`], which does no I/O.
 //!
-//! Not there: JSON Schema and Protobuf, the mode FORWARD, rule sets and `validateFields` in
+//! Not there: the mode FORWARD, rule sets and `validateFields` in
 //! configurations and `schemaTagsToAdd`, which are refused with a clear answer;
 //! `/schemas/guids`, associations, exporters and the deletion of contexts, which are paths
 //! that do not exist. Rules and metadata are kept for clients, not carried out.

@@ -3,7 +3,7 @@
 use super::references::{Asked, resolve};
 use super::{Answer, App, computed, demand_subject};
 use crate::access::Role;
-use crate::compat::AnySchema;
+use crate::compat::{AnySchema, SchemaType};
 use crate::refusal::Refusal;
 use crate::store::{self, Content, Page, Session, Shown, StoredSchema, StoredVersion, Wanted};
 use crate::subject::{Prefix, Subject};
@@ -192,6 +192,8 @@ pub(crate) enum Format {
     Registered,
     /// With all that it refers to written into it.
     Resolved,
+    /// In the binary form of its language, as base64, if it has one.
+    Serialized,
 }
 
 impl Format {
@@ -201,16 +203,29 @@ impl Format {
         subject: &Subject,
         content: &mut Content,
     ) -> Answer<()> {
-        if self == Self::Registered || content.references.is_empty() {
+        let as_it_is = match self {
+            Self::Registered => true,
+            Self::Resolved => content.references.is_empty() || content.kind != SchemaType::Avro,
+            Self::Serialized => content.kind != SchemaType::Protobuf,
+        };
+        if as_it_is {
             return Ok(());
         }
         let asked: Vec<Asked> = content.references.iter().map(Into::into).collect();
         let resolved = resolve(session, subject, content.kind, &asked, Shown::All).await?;
         let (kind, text) = (content.kind, content.schema.clone());
-        let inlined =
-            computed(move || Ok(AnySchema::parse(kind, &text, &resolved.texts)?.inlined()));
-        match inlined.await.map_err(|error| Refusal::of_schema(&error))? {
-            Some(inlined) => content.schema = inlined,
+        let formatted = computed(move || {
+            let schema = AnySchema::parse(kind, &text, &resolved.texts)?;
+            Ok(match self {
+                Self::Serialized => schema.serialized(),
+                Self::Registered | Self::Resolved => schema.inlined(),
+            })
+        });
+        match formatted
+            .await
+            .map_err(|error| Refusal::of_schema(&error))?
+        {
+            Some(formatted) => content.schema = formatted,
             None => {
                 return Err(Refusal::invalid_schema(
                     "The schema cannot be written as one text: ask for it as it is registered, \

@@ -73,8 +73,13 @@ pub(super) async fn resolve(
     while let Some(step) = steps.pop() {
         let (context, asked, direct) = match step {
             Step::Emit(name, text) => {
-                // Two subjects may hold the same text; its types are defined once.
-                if !resolved.texts.iter().any(|(_, known)| *known == text) {
+                // Two subjects may hold the same text: the types of Avro are defined once, and
+                // the other languages ask for it by each of its names.
+                let by_name = kind != SchemaType::Avro;
+                let known = |(known, same): &(String, String)| {
+                    *same == text && (!by_name || *known == name)
+                };
+                if !resolved.texts.iter().any(known) {
                     resolved.texts.push((name, text));
                 }
                 continue;
@@ -105,7 +110,12 @@ pub(super) async fn resolve(
             });
             resolved.referred.push((subject.clone(), found.version));
         }
-        if !seen.insert((found.subject, found.version)) {
+        let called = if kind == SchemaType::Avro {
+            ""
+        } else {
+            &asked.name
+        };
+        if !seen.insert((found.subject, found.version, called.to_owned())) {
             continue;
         }
         bytes += found.content.schema.len();

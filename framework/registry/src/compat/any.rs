@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use mesh_core::{Error, ErrorKind, Result};
+use mesh_core::Result;
 use serde::{Deserialize, Serialize};
 
 use super::check::can_read;
 use super::difference::Difference;
+use super::json::{self, JsonSchema};
+use super::protobuf::{self, ProtobufSchema};
 use super::schema::Schema;
 
 /// The language that a schema is written in.
@@ -23,7 +25,7 @@ pub enum SchemaType {
 
 impl SchemaType {
     /// The types whose schemas can be read and checked.
-    pub const SERVED: [Self; 1] = [Self::Avro];
+    pub const SERVED: [Self; 3] = [Self::Avro, Self::Json, Self::Protobuf];
 
     /// The type's name as requests and answers have it.
     pub fn as_str(self) -> &'static str {
@@ -36,7 +38,7 @@ impl SchemaType {
 
     /// The type of that name; case does not count.
     pub fn of(text: &str) -> Option<Self> {
-        [Self::Avro, Self::Json, Self::Protobuf]
+        Self::SERVED
             .into_iter()
             .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
     }
@@ -66,6 +68,10 @@ pub struct Reference {
 pub enum AnySchema {
     /// An Avro schema.
     Avro(Schema),
+    /// A JSON Schema.
+    Json(JsonSchema),
+    /// A Protobuf schema.
+    Protobuf(ProtobufSchema),
 }
 
 impl AnySchema {
@@ -73,16 +79,14 @@ impl AnySchema {
     /// also by way of others, each after those that it uses itself.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] with the place, [`ErrorKind::ResourceExhausted`] if it is
-    /// too large together with what it refers to, [`ErrorKind::Unsupported`] for a type
-    /// that is not served.
+    /// [`InvalidInput`](mesh_core::ErrorKind::InvalidInput) with the place,
+    /// [`ResourceExhausted`](mesh_core::ErrorKind::ResourceExhausted) if it is too large
+    /// together with what it refers to.
     pub fn parse(kind: SchemaType, text: &str, references: &[(String, String)]) -> Result<Self> {
         match kind {
             SchemaType::Avro => Schema::parse_with(text, references).map(Self::Avro),
-            SchemaType::Json | SchemaType::Protobuf => Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("Invalid schema type {kind}: JSON and PROTOBUF are not supported yet"),
-            )),
+            SchemaType::Json => JsonSchema::parse(text, references).map(Self::Json),
+            SchemaType::Protobuf => ProtobufSchema::parse(text, references).map(Self::Protobuf),
         }
     }
 
@@ -90,6 +94,8 @@ impl AnySchema {
     pub fn kind(&self) -> SchemaType {
         match self {
             Self::Avro(_) => SchemaType::Avro,
+            Self::Json(_) => SchemaType::Json,
+            Self::Protobuf(_) => SchemaType::Protobuf,
         }
     }
 
@@ -97,6 +103,8 @@ impl AnySchema {
     pub fn canonical(&self) -> String {
         match self {
             Self::Avro(schema) => schema.canonical(),
+            Self::Json(schema) => schema.canonical(),
+            Self::Protobuf(schema) => schema.canonical(),
         }
     }
 
@@ -104,6 +112,8 @@ impl AnySchema {
     pub fn normalized(&self) -> String {
         match self {
             Self::Avro(schema) => schema.normalized(),
+            Self::Json(schema) => schema.normalized(),
+            Self::Protobuf(schema) => schema.normalized(),
         }
     }
 
@@ -111,6 +121,15 @@ impl AnySchema {
     pub fn inlined(&self) -> Option<String> {
         match self {
             Self::Avro(schema) => schema.inlined(),
+            Self::Json(_) | Self::Protobuf(_) => None,
+        }
+    }
+
+    /// The schema in the binary form of its language, as base64, where it has one.
+    pub fn serialized(&self) -> Option<String> {
+        match self {
+            Self::Protobuf(schema) => Some(schema.serialized()),
+            Self::Avro(_) | Self::Json(_) => None,
         }
     }
 
@@ -121,6 +140,12 @@ impl AnySchema {
     pub fn can_read(&self, writer: &Self) -> Result<Vec<Difference>> {
         match (self, writer) {
             (Self::Avro(reader), Self::Avro(writer)) => can_read(reader, writer),
+            (Self::Json(reader), Self::Json(writer)) => json::can_read(reader, writer),
+            (Self::Protobuf(reader), Self::Protobuf(writer)) => protobuf::can_read(reader, writer),
+            (reader, writer) => Ok(vec![Difference::of_types(
+                reader.kind().as_str(),
+                writer.kind().as_str(),
+            )]),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-/// The rule of schema resolution that a difference breaks, named as Java names it.
+use super::{json, protobuf};
+
+/// The rule that a difference breaks. Those of Avro's schema resolution are named as Java
+/// names them, the others as Confluent's registry does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
@@ -20,6 +23,12 @@ pub enum Rule {
     MissingUnionBranch,
     /// A field of the reader matches several fields of the writer by name and aliases.
     AmbiguousFieldAlias,
+    /// The two schemas are of different types: Avro, JSON Schema, Protobuf.
+    SchemaTypeChanged,
+    /// A rule of JSON Schemas.
+    Json(json::Rule),
+    /// A rule of Protobuf schemas.
+    Protobuf(protobuf::Rule),
 }
 
 impl Rule {
@@ -33,6 +42,9 @@ impl Rule {
             Self::TypeMismatch => "TYPE_MISMATCH",
             Self::MissingUnionBranch => "MISSING_UNION_BRANCH",
             Self::AmbiguousFieldAlias => "AMBIGUOUS_FIELD_ALIAS",
+            Self::SchemaTypeChanged => "SCHEMA_TYPE_CHANGED",
+            Self::Json(rule) => rule.as_str(),
+            Self::Protobuf(rule) => rule.as_str(),
         }
     }
 }
@@ -48,7 +60,8 @@ impl fmt::Display for Rule {
 pub struct Difference {
     /// The rule that is broken.
     pub rule: Rule,
-    /// JSON pointer into the reader's schema, as Java gives it: `/fields/1/type`.
+    /// JSON pointer into the reader's schema, as Java gives it: `/fields/1/type`. In Protobuf
+    /// the message and the field: `Order.Item.price`.
     pub path: String,
     /// The names of the fields on the way, joined by dots; empty at the outermost type.
     pub field: String,
@@ -61,6 +74,17 @@ pub struct Difference {
 }
 
 impl Difference {
+    pub(super) fn of_types(reader: &str, writer: &str) -> Self {
+        Self {
+            rule: Rule::SchemaTypeChanged,
+            path: "/".to_owned(),
+            field: String::new(),
+            what: format!("{{reader}} is of type {reader} and {{writer}} of type {writer}"),
+            mend: "keep the type, or use another subject".to_owned(),
+            info: format!("expected: {writer}, found: {reader}"),
+        }
+    }
+
     /// What differs, in words that call the two schemas `reader` and `writer`.
     pub fn describe(&self, reader: &str, writer: &str) -> String {
         named(&self.what, reader, writer)

@@ -1,6 +1,7 @@
 //! Schemas and the question whether one can read what another wrote. No I/O.
 //!
-//! [`AnySchema`] is a schema of any type; its variants do the work. What follows is of Avro.
+//! [`AnySchema`] is a schema of any type; its variants do the work: [`Schema`] for Avro,
+//! [`json::JsonSchema`] and [`protobuf::ProtobufSchema`]. What follows is of Avro.
 //!
 //! [`Schema::parse`] reads a schema as the Avro 1.12 specification defines it and refuses
 //! what the specification forbids, with a JSON pointer to the place. [`Schema::canonical`]
@@ -25,9 +26,11 @@ mod canonical;
 mod check;
 mod defaults;
 mod difference;
+pub mod json;
 mod level;
 mod name;
 mod parse;
+pub mod protobuf;
 mod schema;
 
 pub use any::{AnySchema, Reference, SchemaType};

@@ -201,6 +201,7 @@ impl Query {
     pub(super) fn format(&self) -> Format {
         match self.format.as_deref() {
             Some("resolved") => Format::Resolved,
+            Some("serialized") => Format::Serialized,
             _ => Format::Registered,
         }
     }

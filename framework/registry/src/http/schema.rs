@@ -68,7 +68,7 @@ impl SchemaRequest {
         let kind = match self.schema_type.as_deref() {
             None => SchemaType::Avro,
             Some(text) => SchemaType::of(text).ok_or_else(|| {
-                Refusal::invalid_schema("Invalid schema type: the supported type is AVRO")
+                Refusal::invalid_schema("Invalid schema type: it is AVRO, JSON or PROTOBUF")
             })?,
         };
         if let Some((key, _)) = self.rest.iter().find(|(_, value)| !is_empty(value)) {

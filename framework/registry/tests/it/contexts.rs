@@ -118,7 +118,7 @@ async fn a_path_may_begin_with_the_context() {
         (
             "GET /contexts/.b/schemas/types",
             Value::Null,
-            json!(["AVRO"]),
+            json!(["AVRO", "JSON", "PROTOBUF"]),
         ),
         (
             "POST /contexts/.b/subjects/s%20x",

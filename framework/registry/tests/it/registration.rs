@@ -75,7 +75,7 @@ async fn a_schema_has_one_id_in_every_subject_and_one_version_in_each() {
             "GET /schemas/ids/2/versions",
             json!([{"subject": "other-value", "version": 1}, {"subject": "s-value", "version": 2}]),
         ),
-        ("GET /schemas/types", json!(["AVRO"])),
+        ("GET /schemas/types", json!(["AVRO", "JSON", "PROTOBUF"])),
         (
             "GET /schemas?subjectPrefix=s-&latestOnly=true",
             json!([{"subject": "s-value", "version": 3, "id": 3, "schema": documented}]),
@@ -157,19 +157,19 @@ async fn requests_that_cannot_be_honoured_are_refused_in_words() {
         (json!({}), 42201, "Empty schema"),
         (json!({"schema": ""}), 42201, "Empty schema"),
         (
-            json!({"schema": "{}", "schemaType": "JSON"}),
+            json!({"schema": "[]", "schemaType": "JSON"}),
             42201,
-            "JSON and PROTOBUF are not supported yet",
+            "a JSON Schema is an object",
         ),
         (
             json!({"schema": "x", "schemaType": "PROTOBUF"}),
             42201,
-            "not supported yet",
+            "not a valid .proto file",
         ),
         (
             json!({"schema": schema, "schemaType": "XML"}),
             42201,
-            "supported type is AVRO",
+            "AVRO, JSON or PROTOBUF",
         ),
         (
             json!({"schema": schema, "references": [{"name": "x", "subject": "y", "version": 1}]}),
