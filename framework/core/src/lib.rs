@@ -12,7 +12,6 @@ pub mod field;
 pub mod ids;
 pub mod limits;
 mod read_row;
-mod read_row;
 pub mod record;
 pub mod row;
 pub mod time;
