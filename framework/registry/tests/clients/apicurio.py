@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 
 import answers
 import answers_of_serializers
+import changes
 from answers import Recorder
 from languages import LANGUAGES
 
@@ -34,6 +35,7 @@ def answered(url):
         part(it)
     for part in ["avro", "json_schema", "protobuf"]:
         getattr(answers_of_serializers, part)(it)
+    changes.changes(it)
     return it.answers
 
 
