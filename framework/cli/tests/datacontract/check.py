@@ -399,6 +399,29 @@ def check_breaches(mesh, judge, contracts, known):
     say("loan.decisions: a record that is not Avro: it fails, since it cannot be decoded")
 
 
+def check_rule(mesh, judge, contract):
+    """A quality rule in SQL over a product of the bank, in a copy of its contract: it passes, and
+    fails after a raw record that is right by all else and breaks it."""
+    document = yaml.safe_load(contract.read_text())
+    document["schema"][0]["quality"] = [{
+        "id": "signs_agree", "type": "sql", "description": "The signed amount is the amount or its negative.",
+        "query": "SELECT count(*) FROM {object} WHERE abs(signed_amount) <> amount", "mustBe": 0}]
+    copy = mesh.work / "rule.odcs.yaml"
+    copy.write_text(yaml.safe_dump(document, sort_keys=False))
+    before, bad, why = judge.test(copy, "mesh", mesh.work)
+    rules = set(before) - set(judge.test(contract, "mesh", mesh.work)[0])
+    expect(not bad and len(rules) == 1, f"{contract}: with a quality rule, {rules}: {bad} {why}")
+    topic, raw = document["schema"][0]["physicalName"], Raw(mesh)
+    schema, record = raw.one(topic)
+    record.update(transaction_id=800_000_001, signed_amount=record["amount"] + 1)
+    raw.put(topic, schema, record)
+    _, bad, why = judge.test(copy, "mesh", mesh.work)
+    expect(bad == rules, f"{contract}: a record that breaks the rule: {bad} {why}")
+    _, bad, why = judge.test(contract, "mesh", mesh.work)
+    expect(not bad, f"{contract}: a record that breaks the rule alone: {bad} {why}")
+    say(f"{topic}: a quality rule in SQL passes, and fails after a record that breaks it and nothing else")
+
+
 def command(contract, *arguments):
     """The command line itself, as its users run it."""
     program = pathlib.Path(sys.executable).parent / "datacontract"
@@ -429,6 +452,7 @@ def main():
             applications = contracts["loan.applications"]
             expect(command(applications, "lint") == 0, "the command datacontract lint fails")
             expect(command(applications, "test") == 0, "the command datacontract test fails for loan.applications")
+            check_rule(mesh, judge, contracts["transaction.transactions"])
             check_breaches(mesh, judge, contracts, known)
             expect(command(applications, "test") == 1, "the command datacontract test passes broken loan.applications")
         finally:
