@@ -120,10 +120,10 @@ class Judge:
         error = next(validator.iter_errors(document), None)
         return error and f"{error.json_path}: {error.message[:300]}"
 
-    def lint(self, *folders, but=None):
+    def lint(self, *folders, but=()):
         """Both judges on the contracts and products below `folders`; how many contracts there were."""
         files = sorted(file for folder in folders for file in pathlib.Path(folder).rglob("*.yaml"))
-        files = [file for file in files if file.name.endswith(("odcs.yaml", "odps.yaml")) and file != but]
+        files = [file for file in files if file.name.endswith(("odcs.yaml", "odps.yaml")) and not {file, file.parent} & set(but)]
         contracts = [file for file in files if file.name.endswith("odcs.yaml")]
         expect(contracts, f"there is no contract below {', '.join(map(str, folders))}")
         for file in files:
@@ -216,10 +216,12 @@ def numbers(value, declared):
 
 def check_repository(workspace, judge):
     """Every contract and product of the repository, tests' too, but the one that is wrong on
-    purpose, which must not pass."""
+    purpose, which must not pass, and what the tests of framework/contract read of older and later
+    standards."""
+    documents = workspace / "framework/contract/tests/it/documents"
     wrong = workspace / "framework/core/tests/it/contracts/broken.odcs.yaml"
     parts = [workspace / part for part in ("domains", "examples", "framework", "governance", "catalog")]
-    count = judge.lint(*parts, but=wrong)
+    count = judge.lint(*parts, but=(wrong, documents))
     expect(judge.runner.invoke(app, ["lint", str(wrong)]).exit_code == 1, f"datacontract lint passes {wrong}")
     expect("odcs" not in judge.schemas or judge.complaint(wrong), f"the official JSON Schema passes {wrong}")
     say(f"the repository: {count} contracts pass datacontract lint"
@@ -397,6 +399,29 @@ def check_breaches(mesh, judge, contracts, known):
     say("loan.decisions: a record that is not Avro: it fails, since it cannot be decoded")
 
 
+def check_rule(mesh, judge, contract):
+    """A quality rule in SQL over a product of the bank, in a copy of its contract: it passes, and
+    fails after a raw record that is right by all else and breaks it."""
+    document = yaml.safe_load(contract.read_text())
+    document["schema"][0]["quality"] = [{
+        "id": "signs_agree", "type": "sql", "description": "The signed amount is the amount or its negative.",
+        "query": "SELECT count(*) FROM {object} WHERE abs(signed_amount) <> amount", "mustBe": 0}]
+    copy = mesh.work / "rule.odcs.yaml"
+    copy.write_text(yaml.safe_dump(document, sort_keys=False))
+    before, bad, why = judge.test(copy, "mesh", mesh.work)
+    rules = set(before) - set(judge.test(contract, "mesh", mesh.work)[0])
+    expect(not bad and len(rules) == 1, f"{contract}: with a quality rule, {rules}: {bad} {why}")
+    topic, raw = document["schema"][0]["physicalName"], Raw(mesh)
+    schema, record = raw.one(topic)
+    record.update(transaction_id=800_000_001, signed_amount=record["amount"] + 1)
+    raw.put(topic, schema, record)
+    _, bad, why = judge.test(copy, "mesh", mesh.work)
+    expect(bad == rules, f"{contract}: a record that breaks the rule: {bad} {why}")
+    _, bad, why = judge.test(contract, "mesh", mesh.work)
+    expect(not bad, f"{contract}: a record that breaks the rule alone: {bad} {why}")
+    say(f"{topic}: a quality rule in SQL passes, and fails after a record that breaks it and nothing else")
+
+
 def command(contract, *arguments):
     """The command line itself, as its users run it."""
     program = pathlib.Path(sys.executable).parent / "datacontract"
@@ -427,6 +452,7 @@ def main():
             applications = contracts["loan.applications"]
             expect(command(applications, "lint") == 0, "the command datacontract lint fails")
             expect(command(applications, "test") == 0, "the command datacontract test fails for loan.applications")
+            check_rule(mesh, judge, contracts["transaction.transactions"])
             check_breaches(mesh, judge, contracts, known)
             expect(command(applications, "test") == 1, "the command datacontract test passes broken loan.applications")
         finally:
