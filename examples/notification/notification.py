@@ -36,14 +36,24 @@ KINDS = {"APPROVED": "GRANTED", "DECLINED": "REFUSED", "REFERRED": "IN_REVIEW"}
 # The namespace of ids that follow from their cause, as mesh-core has it.
 IDS = uuid.UUID(int=0x6D65_7368_2D65_5656_8000_0000_0000_0001)
 WATCH_SECONDS = 3
+# How often the catalog is asked whether the input ends.
+ENDS_SECONDS = 60
 # What bytes that are not as they should be make the decoder raise; all else is the registry's.
 UNREADABLE = (SerializationError, SchemaResolutionError, ValueError, TypeError, LookupError, EOFError, ArithmeticError)
 
 log = logging.getLogger(DOMAIN)
 
 
+class Unknown(Exception):
+    """What the catalog does not have."""
+
+
 class Refused(Exception):
     """What trying again does not change; its text holds no value of a record."""
+
+
+class Ended(Exception):
+    """That an input may not be read, or not any more."""
 
 
 class Stopped(Exception):
@@ -168,6 +178,8 @@ class Catalog:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
+            if error.code == 404 and method == "GET":
+                raise Unknown(path) from error
             if error.code >= 500 or error.code == 429:
                 raise ConnectionError(f"the catalog answers {error.code}") from error
             raise Refused(f"the catalog refuses {method} {path} with {error.code}: {said}") from error
@@ -205,13 +217,15 @@ class Domain:
         self.decode = AvroDeserializer(self.registry, schema["decisions-value"])
 
     def persist(self, part, step):
-        """Tries `step` until the platform is there; None if the process stops before."""
+        """Tries `step` until it succeeds, and shows why not yet; None if the process stops before."""
         pause = 0.2
         while not self.stopping.is_set():
             try:
                 result = step()
             except Refused:
                 raise
+            except Ended as error:
+                self.status.wait(part, str(error))
             except SchemaRegistryError as error:
                 if 400 <= error.http_status_code < 500 and error.http_status_code != 429:
                     raise Refused(f"the registry refuses a schema: {error.error_message}") from error
@@ -236,6 +250,21 @@ class Domain:
             if topic not in there:
                 raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {topic}; {mend}"))
 
+    def admitted(self):
+        """That the input may be read: not after its end of life, and after the end of its
+        support by those alone who read it before."""
+        domain, product, major = INPUT.split(".")
+        try:
+            found = self.catalog.call("GET", f"products/{domain}/{product}/versions/{major}")
+        except Unknown:
+            return
+        life = found["lifecycle"]
+        instead = f"read {life['successor']} instead" if life["successor"] else f"ask the domain {domain} what to read instead"
+        if found["status"] == "retired" or life["stage"] == "ended":
+            raise Ended(f"{INPUT} has reached its end of life; {instead}")
+        if life["stage"] == "unsupported" and DOMAIN not in [reader["domain"] for reader in found["readers"]]:
+            raise Ended(f"the support of {INPUT} has ended: it takes no new readers; {instead}")
+
     def register(self, api_url):
         """Schemas, the domain and its product; the same again changes nothing."""
         def schemas():
@@ -257,7 +286,8 @@ class Domain:
         }
 
         def entries():
-            self.catalog.call("PUT", f"domains/{DOMAIN}", {"api_url": api_url})
+            reads = [{"handler": PRODUCT, "topic": INPUT}]
+            self.catalog.call("PUT", f"domains/{DOMAIN}", {"api_url": api_url, "reads": reads})
             self.catalog.call("PUT", f"products/{DOMAIN}/{PRODUCT}/versions/{VERSION}", body)
 
         self.persist("catalog", entries)
@@ -279,6 +309,7 @@ class Domain:
 
     def run(self, api_url):
         self.persist("kafka", self.topics)
+        self.persist("input", self.admitted)
         self.register(api_url)
         # Ends what a process before this one has left open, and shuts that one out.
         self.persist("kafka", lambda: self.producer.init_transactions(30))
@@ -287,8 +318,12 @@ class Domain:
         threading.Thread(target=self.watch, daemon=True).start()
         self.consumer.subscribe([INPUT])
         self.status.clear("start")
+        asked = time.monotonic()
         while not self.stopping.is_set():
             messages = []
+            if time.monotonic() - asked >= ENDS_SECONDS:
+                self.persist("input", self.admitted)
+                asked = time.monotonic()
             for message in self.consumer.consume(self.batch, timeout=0.5):
                 error = message.error()
                 if error is None:

@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -331,6 +332,35 @@ def check_fence(platform, work, old, lending):
     return new
 
 
+def check_ends(platform, work, domain, loan):
+    """The catalog names it as a reader, which it stays when the support of its input ends; nobody
+    reads an input after its end of life."""
+    readers = json.loads(platform.get(f"{platform.url}/api/v1/products/loan/decisions/versions/v1")[1])["readers"]
+    expect(any((one["domain"], one["handler"]) == ("notification", "notices") for one in readers), f"the catalog's readers are {readers}")
+    copy = work / "ends" / "loan"
+    shutil.copytree(loan / "products", copy / "products")
+    contract, product = (copy / "products" / "decisions" / name for name in ("contract.odcs.yaml", "product.odps.yaml"))
+    end_of_support, end_of_life = (f"  - {{property: {end}}}\n" for end in (
+        'endOfSupport, value: "2020-01-01"', 'endOfLife, value: "2020-06-01"'))
+    texts = {file: file.read_text() for file in (contract, product)}
+    for patch, ends in enumerate((end_of_support, end_of_support + end_of_life, ""), 1):
+        for file, text in texts.items():
+            # The version of the product, of the contract, and of the port that hands it out.
+            text = re.sub(r'version: "1\.0\.0"(?=\n(status|    contractId: urn:mesh:contract:loan\.decisions\n))', f'version: "1.0.{patch}"', text)
+            file.write_text(text.replace("slaProperties:\n", f"slaProperties:\n{ends}"))
+        platform.run("apply", "--yes", "--folder", copy)
+        if patch < 3:
+            domain.kill()
+            domain = Domain(platform, work)
+        if patch == 2:
+            until("the end of life is told", 30, lambda: "end of life" in domain.get("/readyz")[1]["waiting"].get("input", ""))
+            expect(domain.get("/readyz")[0] == 503, "it is ready after the end of life of its input")
+        else:
+            domain.ready()
+    say("the catalog names it as a reader; it goes on after the end of support of its input, waits after the end of life, and goes on once that is taken back")
+    return domain
+
+
 def check_stop(platform, work, domain):
     domain.process.send_signal(signal.SIGTERM)
     expect(domain.process.wait(20) == 0, f"SIGTERM ends it with {domain.process.returncode}:\n{domain.text()[-800:]}")
@@ -375,6 +405,7 @@ def main():
             check_notices(platform, lending, DECISIONS)
             check_sql(platform, lending)
             domain = check_fence(platform, work, domain, lending)
+            domain = check_ends(platform, work, domain, options.loan)
             domain = check_stop(platform, work, domain)
             check_refusal(platform, domain, lending)
         finally:
