@@ -144,7 +144,7 @@ impl Dev {
             Command::new(program)
         } else {
             // What the process would refuse is refused here, while the old one runs.
-            mesh_ingest::load(&self.folder)?;
+            drop(mesh_ingest::load(&self.folder)?);
             let own = std::env::current_exe()
                 .map_err(|error| Error::internal("our own program has no path").because(error))?;
             let mut command = Command::new(own);

@@ -212,6 +212,13 @@ fn complete(
     if schema.get("description").is_none() {
         schema["description"] = format!("One {}.", words(&imported.name)).into();
     }
+    promise(schema);
+    let reader = format!("{}_reader", rendered.domain);
+    rendered.contract_document["roles"] = json!([{
+        "role": reader,
+        "access": "read",
+        "description": format!("Reads the products of the domain {}.", rendered.domain),
+    }]);
     if let Some(column) = subject_key(rendered, wishes, changes)?
         && let Some(custom) =
             rendered.contract_document["schema"][0]["customProperties"].as_array_mut()
@@ -219,6 +226,14 @@ fn complete(
         custom.push(json!({"property": "mesh.subjectKey", "value": column}));
     }
     Ok(())
+}
+
+/// The quality checks that follow from what is known: required columns hold no null.
+fn promise(schema: &mut Json) {
+    let columns = schema["properties"].as_array_mut().into_iter().flatten();
+    for column in columns.filter(|column| column["required"] == true) {
+        column["quality"] = json!([{"metric": "nullValues", "mustBe": 0}]);
+    }
 }
 
 fn subject_key(

@@ -41,8 +41,10 @@ fn value(ty: &Type) -> Json {
         Type::Date => json!("2026-01-31"),
         Type::Timestamp(_) => json!("2026-01-31T12:00:00Z"),
         Type::Object(object) => row(&object.fields),
-        // A list, and whatever else holds several: an empty one is allowed.
-        _ => json!([]),
+        Type::Time(_) => json!("12:00:00"),
+        // What holds several may be empty.
+        Type::Map(_) => json!({}),
+        Type::Array(_) => json!([]),
     }
 }
 

@@ -103,11 +103,7 @@ fn is_lines(sample: &Path) -> bool {
 
 /// Whether a name below this column is not the one in the source.
 fn renamed_inside(field: &Field) -> bool {
-    let mut ty = &field.ty;
-    while let Type::Array(array) = ty {
-        ty = &array.items;
-    }
-    match ty {
+    match field.ty.innermost() {
         Type::Object(object) => object
             .fields
             .iter()
