@@ -12,8 +12,18 @@ use crate::kafka::ClusterArgs;
 /// Where the platform is.
 #[derive(Args)]
 pub(super) struct PlatformArgs {
-    #[command(flatten)]
-    cluster: ClusterArgs,
+    /// The bootstrap servers of Kafka (host:port, commas between)
+    #[arg(
+        long = "kafka",
+        env = "MESH_BOOTSTRAP",
+        default_value = "127.0.0.1:9092",
+        value_name = "BOOTSTRAP"
+    )]
+    bootstrap: String,
+    /// TOML file whose table [kafka] holds settings of librdkafka, such as those for TLS and
+    /// SASL
+    #[arg(long = "kafka-config", env = "MESH_KAFKA_CONFIG", value_name = "FILE")]
+    kafka_config: Option<PathBuf>,
     /// The schema registry
     #[arg(
         long,
@@ -34,10 +44,13 @@ pub(super) struct PlatformArgs {
 
 impl PlatformArgs {
     pub(super) fn platform(&self) -> Result<Platform> {
-        let bootstrap = self.cluster.bootstrap()?;
-        let bootstrap = bootstrap.unwrap_or_else(|| "127.0.0.1:9092".into());
+        let cluster = ClusterArgs {
+            bootstrap: Some(self.bootstrap.clone()),
+            config: self.kafka_config.clone(),
+        };
+        let bootstrap = cluster.bootstrap()?.unwrap_or_default();
         let mut config = StreamConfig::new(bootstrap, &self.registry, "mesh-plan");
-        config.overrides = self.cluster.settings()?;
+        config.overrides = cluster.settings()?;
         let catalog = self.url.parse().map_err(|error| {
             Error::invalid("the address of the mesh is no URL")
                 .with("url", &self.url)

@@ -57,7 +57,7 @@ impl Up {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         mesh()
             .args(arguments)
-            .env("MESH_KAFKA", &self.kafka)
+            .env("MESH_BOOTSTRAP", &self.kafka)
             .env("MESH_REGISTRY_URL", &self.registry)
             .env("MESH_URL", &self.url)
             .env("MESH_PRINCIPAL", "user:jana")

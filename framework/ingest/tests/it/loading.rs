@@ -29,7 +29,10 @@ fn a_wrong_declaration_is_named() {
     };
     let value = "customProperties[0].value[0]";
     check("[]", &["product.odps.yaml:14", "no source"]);
-    check("[{ type: ftp }]", &[value, "`ftp`", "`file`, `product`, `http`"]);
+    check(
+        "[{ type: ftp }]",
+        &[value, "`ftp`", "`file`, `product`, `http`"],
+    );
     check("[{ type: file }]", &[value, "path", "is missing"]);
     check(
         "[{ type: file, path: /etc/passwd, format: csv }]",
