@@ -71,6 +71,8 @@ pub enum FileFormat {
     },
     /// A JSON object on each line.
     JsonLines,
+    /// A Parquet file, which is read once.
+    Parquet,
 }
 
 const PROPERTY: &str = "mesh.sources";
@@ -156,6 +158,13 @@ fn read_file(map: &Map<'_>) -> Option<FileSource> {
     let columns = read_columns(map);
     let ignore = map.strings("ignore");
     let follow = map.boolean("follow").unwrap_or(false);
+    if follow && format == Some(FileFormat::Parquet) {
+        map.refuse(
+            "follow",
+            "a Parquet file is written as a whole and does not grow",
+            "remove it; a further file is a source of its own",
+        );
+    }
     let path = path?;
     if !is_inside(&path) {
         map.refuse(
@@ -235,25 +244,29 @@ fn texts(map: &Map<'_>) -> Option<BTreeMap<String, String>> {
 
 fn read_format(map: &Map<'_>, path: Option<&str>) -> Option<FileFormat> {
     let named = match map.node("format") {
-        Some(_) => map.one_of("format", &["csv", "jsonl"])?,
+        Some(_) => map.one_of("format", &["csv", "jsonl", "parquet"])?,
         None => match path?.rsplit_once('.').map(|(_, ending)| ending) {
             Some("csv" | "tsv" | "txt") => "csv".to_owned(),
             Some("jsonl" | "ndjson") => "jsonl".to_owned(),
+            Some("parquet") => "parquet".to_owned(),
             _ => {
                 map.refuse(
                     "path",
                     "does not tell how its rows are written",
-                    "add `format: csv` or `format: jsonl`",
+                    "add `format: csv`, `format: jsonl` or `format: parquet`",
                 );
                 return None;
             }
         },
     };
-    if named == "jsonl" {
+    if named != "csv" {
         if map.node("delimiter").is_some() {
-            map.refuse("delimiter", "has no meaning for JSON lines", "remove it");
+            map.refuse("delimiter", "has a meaning for CSV only", "remove it");
         }
-        return Some(FileFormat::JsonLines);
+        return Some(match named.as_str() {
+            "parquet" => FileFormat::Parquet,
+            _ => FileFormat::JsonLines,
+        });
     }
     let tabs = path.is_some_and(|path| path.ends_with(".tsv"));
     let delimiter = match map.string("delimiter") {

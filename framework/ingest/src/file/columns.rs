@@ -89,6 +89,14 @@ impl Columns {
     /// # Errors
     /// The first that is missing.
     pub(super) fn check_header(&self, header: &[Column]) -> Result<()> {
+        self.check_names(&header.iter().collect::<Vec<_>>())
+    }
+
+    /// [`Columns::check_header`] of columns that stand elsewhere.
+    ///
+    /// # Errors
+    /// The first that is missing.
+    pub(super) fn check_names(&self, header: &[&Column]) -> Result<()> {
         let missing = self.required.iter().find(|required| {
             !header
                 .iter()

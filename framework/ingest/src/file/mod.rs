@@ -1,8 +1,10 @@
-//! Rows of a file, read in batches from the byte where the last committed batch ended.
+//! Rows of a file, read in batches from where the last committed batch ended: a byte, or a
+//! row of a Parquet file.
 
 mod columns;
 mod delimited;
 mod lines;
+mod parquet;
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -18,6 +20,7 @@ use serde_json::{Map, Value as Json};
 use self::columns::Columns;
 use self::delimited::Delimited;
 use self::lines::Lines;
+use self::parquet::ParquetRows;
 
 /// Rows of one batch at most.
 const BATCH_ROWS: usize = 1_000;
@@ -49,6 +52,7 @@ struct FileRow {
 enum Reader {
     Delimited(Delimited),
     Lines(Lines),
+    Parquet(Box<ParquetRows>),
 }
 
 impl Reader {
@@ -56,6 +60,7 @@ impl Reader {
         match self {
             Self::Delimited(reader) => reader.at(),
             Self::Lines(reader) => reader.at(),
+            Self::Parquet(reader) => reader.at(),
         }
     }
 
@@ -65,6 +70,7 @@ impl Reader {
         match self {
             Self::Delimited(reader) => reader.next(growing),
             Self::Lines(reader) => reader.next(columns, growing.is_some()),
+            Self::Parquet(reader) => reader.next(),
         }
     }
 }
@@ -99,6 +105,9 @@ impl Source for FileRows {
 
 impl Inner {
     fn batch(&self, path: &Path, position: u64) -> Result<SourceBatch> {
+        if self.source.format == FileFormat::Parquet {
+            return self.parquet(path, position);
+        }
         let length = length(path)?;
         if length < position {
             return Err(Error::new(
@@ -134,19 +143,55 @@ impl Inner {
                 // Opened anew when the file has grown: a reader does not look behind its end.
                 return Ok(batch);
             };
-            effects
-                .add_row(self.descriptor, None, &row.row)
-                .map_err(|error| {
-                    error
-                        .with("file", path.display())
-                        .with("line", row.line)
-                        .mend("mend the row in the file, or map its columns in `mesh.sources`")
-                })?;
+            self.add(&mut effects, &row, path, "line")?;
             next = row.end;
             rows += 1;
         }
         *open = Some(reader);
         Ok(SourceBatch::more(effects, next).of_total(length))
+    }
+
+    /// A Parquet file is written as a whole, so that all of its rows are there at once.
+    fn parquet(&self, path: &Path, position: u64) -> Result<SourceBatch> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = match open.take() {
+            Some(Reader::Parquet(reader)) if reader.at() == position => reader,
+            _ => Box::new(ParquetRows::open(path, position, &self.columns)?),
+        };
+        let mut effects = Effects::new();
+        for _ in 0..BATCH_ROWS {
+            let Some(row) = reader.next()? else {
+                return Ok(SourceBatch {
+                    effects,
+                    next: reader.at(),
+                    total: Some(reader.rows),
+                    done: true,
+                    ..SourceBatch::default()
+                });
+            };
+            self.add(&mut effects, &row, path, "row")?;
+        }
+        let (next, total) = (reader.at(), reader.rows);
+        *open = Some(Reader::Parquet(reader));
+        Ok(SourceBatch::more(effects, next).of_total(total))
+    }
+
+    /// Adds a row, which stands at `what` of the file.
+    fn add(
+        &self,
+        effects: &mut Effects,
+        row: &FileRow,
+        path: &Path,
+        what: &'static str,
+    ) -> Result<()> {
+        effects
+            .add_row(self.descriptor, None, &row.row)
+            .map_err(|error| {
+                error
+                    .with("file", path.display())
+                    .with(what, row.line)
+                    .mend("mend the row in the file, or map its columns in `mesh.sources`")
+            })
     }
 
     fn reader(&self, path: &Path, position: u64) -> Result<Reader> {
@@ -155,6 +200,9 @@ impl Inner {
                 Reader::Delimited(Delimited::open(path, delimiter, position, &self.columns)?)
             }
             FileFormat::JsonLines => Reader::Lines(Lines::open(path, position)?),
+            FileFormat::Parquet => {
+                Reader::Parquet(Box::new(ParquetRows::open(path, position, &self.columns)?))
+            }
         })
     }
 }
