@@ -24,6 +24,8 @@ pub enum SourceKind {
     File(FileSource),
     /// Records of another product, or of another major version of the same one.
     Product(ProductSource),
+    /// Rows of a table in Postgres.
+    Postgres(PostgresSource),
     /// Rows that are sent to the domain's HTTP API.
     Http {
         /// The path, `/v1/<product>` if none is declared.
@@ -43,6 +45,25 @@ pub struct FileSource {
     /// Names in the file by which columns of the contract are known there.
     pub columns: BTreeMap<String, String>,
     /// Names in the file that are left out.
+    pub ignore: Vec<String>,
+}
+
+/// A table in Postgres to which rows are added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresSource {
+    /// The environment variable that holds the database's URL.
+    pub url_variable: String,
+    /// The schema of the table.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The column of whole numbers that each new row has a higher one in.
+    pub cursor: String,
+    /// Whether the table is an outbox: a row in each row, as JSON, and whether it is gone.
+    pub outbox: bool,
+    /// Names in the table, or in an outbox's rows, by which columns of the contract are known.
+    pub columns: BTreeMap<String, String>,
+    /// Names that are left out.
     pub ignore: Vec<String>,
 }
 
@@ -110,7 +131,7 @@ pub(crate) fn read_sources(map: &Map<'_>) -> Vec<DeclaredSource> {
 }
 
 fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
-    let ty = map.one_of("type", &["file", "product", "http"]);
+    let ty = map.one_of("type", &["file", "product", "postgres", "http"]);
     let name = match map.node("name") {
         Some(_) => map.required_string("name"),
         None => ty.clone(),
@@ -123,6 +144,7 @@ fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
     let kind = match ty.as_deref() {
         Some("file") => read_file(map).map(SourceKind::File),
         Some("product") => read_product(map).map(SourceKind::Product),
+        Some("postgres") => read_postgres(map).map(SourceKind::Postgres),
         Some(_) => Some(read_http(map)),
         // Which of its keys are right follows from the type.
         None => return None,
@@ -232,6 +254,66 @@ fn read_product(map: &Map<'_>) -> Option<ProductSource> {
         ignore,
         values,
         default,
+    })
+}
+
+fn read_postgres(map: &Map<'_>) -> Option<PostgresSource> {
+    let url_variable = map.required_string("url_variable");
+    let columns = read_columns(map);
+    let ignore = map.strings("ignore");
+    let [outbox, table] = ["outbox", "table"].map(|key| map.string(key));
+    let named = match (outbox, table) {
+        (Some(table), None) => Some((table, true)),
+        (None, Some(table)) => Some((table, false)),
+        (Some(_), Some(_)) => {
+            map.refuse("outbox", "stands beside `table`", "keep one of the two");
+            None
+        }
+        (None, None) => {
+            map.refuse(
+                "table",
+                "is missing",
+                "write `table: shop.orders`, or `outbox: shop.outbox` for an outbox",
+            );
+            None
+        }
+    };
+    let cursor = match (map.string("cursor"), &named) {
+        (Some(cursor), _) => Some(cursor),
+        (None, Some((_, true))) => Some("seq".to_owned()),
+        (None, _) => {
+            map.refuse(
+                "cursor",
+                "is missing",
+                "name the column of whole numbers that grows with each new row",
+            );
+            None
+        }
+    };
+    if let Some(name) = &url_variable
+        && !name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    {
+        map.refuse(
+            "url_variable",
+            "is no name of an environment variable",
+            "write a name like `SHOP_DATABASE_URL`; the URL with its password stands there, not here",
+        );
+    }
+    let ((table, outbox), cursor) = (named?, cursor?);
+    let (schema, table) = match table.split_once('.') {
+        Some((schema, table)) => (schema.to_owned(), table.to_owned()),
+        None => ("public".to_owned(), table),
+    };
+    Some(PostgresSource {
+        url_variable: url_variable?,
+        schema,
+        table,
+        cursor,
+        outbox,
+        columns,
+        ignore,
     })
 }
 

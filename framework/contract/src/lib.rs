@@ -32,7 +32,9 @@ mod yaml;
 
 pub use contract::{Contract, Description, Server, ServiceLevel, Support, Team, TeamMember};
 pub use data_product::{DataProduct, ProductId, TopicName};
-pub use declared::{DeclaredSource, FileFormat, FileSource, ProductSource, SourceKind};
+pub use declared::{
+    DeclaredSource, FileFormat, FileSource, PostgresSource, ProductSource, SourceKind,
+};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use field::Field;
 pub use lifecycle::{Lifecycle, Stage};

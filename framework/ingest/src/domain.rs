@@ -8,6 +8,7 @@ use mesh_core::{Descriptor, Error, ErrorKind, Result};
 use mesh_runtime::Domain;
 
 use crate::file::FileRows;
+use crate::postgres::PostgresRows;
 use crate::product::Bridge;
 
 /// The largest file of a product that is read, in bytes; the parser's own limit is lower.
@@ -140,6 +141,10 @@ fn declare(
         domain = match &source.kind {
             SourceKind::File(file) => {
                 let rows = FileRows::new(descriptor, file)?;
+                domain.source(&format!("{product}_{}", source.name), rows)
+            }
+            SourceKind::Postgres(table) => {
+                let rows = PostgresRows::new(descriptor, table)?;
                 domain.source(&format!("{product}_{}", source.name), rows)
             }
             SourceKind::Product(source_of) => {

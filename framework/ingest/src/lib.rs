@@ -9,6 +9,7 @@
 
 mod domain;
 mod file;
+mod postgres;
 mod product;
 
 pub use domain::load;

@@ -26,12 +26,12 @@ pub struct StoreUrl(Box<PgConnectOptions>);
 
 impl StoreUrl {
     /// Options of a connection.
-    pub(crate) fn options(&self) -> PgConnectOptions {
+    pub fn options(&self) -> PgConnectOptions {
         (*self.0).clone()
     }
 
     /// The server and its database, for people.
-    pub(crate) fn server(&self) -> String {
+    pub fn server(&self) -> String {
         let database = self.0.get_database().unwrap_or_default();
         match self.0.get_socket() {
             Some(socket) => format!("{}/{database}", socket.display()),

@@ -6,14 +6,14 @@ use mesh_contract::{Field, FileSource};
 use mesh_core::{Descriptor, Error, Result};
 
 /// The names that a file may hold.
-pub(super) struct Columns {
+pub(crate) struct Columns {
     names: BTreeMap<String, &'static Field>,
     ignored: Vec<String>,
     required: Vec<&'static str>,
 }
 
 /// What stands under a name of a file.
-pub(super) enum Column {
+pub(crate) enum Column {
     Field(&'static Field),
     Ignored,
 }
@@ -23,9 +23,21 @@ impl Columns {
     /// If the declaration maps a name to a column that the contract does not have, or two
     /// names to one column.
     pub(super) fn new(descriptor: &'static Descriptor, source: &FileSource) -> Result<Self> {
+        Self::named(descriptor, &source.columns, &source.ignore)
+    }
+
+    /// [`Columns::new`] of whatever has names.
+    ///
+    /// # Errors
+    /// As [`Columns::new`].
+    pub(crate) fn named(
+        descriptor: &'static Descriptor,
+        columns: &BTreeMap<String, String>,
+        ignore: &[String],
+    ) -> Result<Self> {
         let fields = &descriptor.contract.schema.fields;
         let mut names = BTreeMap::new();
-        for (name, column) in &source.columns {
+        for (name, column) in columns {
             let wrong = |message: &'static str, mend: &'static str| {
                 Error::invalid(message)
                     .with("topic", descriptor.topic.as_str())
@@ -49,13 +61,13 @@ impl Columns {
         }
         for field in fields {
             // A column that has another name in the file does not stand there under its own.
-            if !source.columns.values().any(|column| *column == field.name) {
+            if !columns.values().any(|column| *column == field.name) {
                 names.insert(field.name.clone(), field);
             }
         }
         Ok(Self {
             names,
-            ignored: source.ignore.clone(),
+            ignored: ignore.to_vec(),
             required: fields
                 .iter()
                 .filter(|field| !field.nullable)
@@ -68,7 +80,7 @@ impl Columns {
     ///
     /// # Errors
     /// If it is neither a column nor left out on purpose.
-    pub(super) fn get(&self, name: &str) -> Result<Column> {
+    pub(crate) fn get(&self, name: &str) -> Result<Column> {
         if let Some(field) = self.names.get(name) {
             return Ok(Column::Field(field));
         }
@@ -88,7 +100,7 @@ impl Columns {
     ///
     /// # Errors
     /// The first that is missing.
-    pub(super) fn check_header(&self, header: &[Column]) -> Result<()> {
+    pub(crate) fn check_header(&self, header: &[Column]) -> Result<()> {
         self.check_names(&header.iter().collect::<Vec<_>>())
     }
 

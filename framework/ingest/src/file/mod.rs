@@ -17,7 +17,7 @@ use mesh_core::{Descriptor, Error, ErrorKind, Result};
 use mesh_runtime::{Context, Effects, Source, SourceBatch};
 use serde_json::{Map, Value as Json};
 
-use self::columns::Columns;
+pub(crate) use self::columns::{Column, Columns};
 use self::delimited::Delimited;
 use self::lines::Lines;
 use self::parquet::ParquetRows;

@@ -51,7 +51,10 @@ impl ParquetRows {
             .with("read", position)
             .mend("put back the file that was there; a new file needs a source of a new name"));
         }
-        let largest = metadata.row_groups().iter().map(|group| group.total_byte_size());
+        let largest = metadata
+            .row_groups()
+            .iter()
+            .map(|group| group.total_byte_size());
         if let Some(bytes) = largest.max().filter(|bytes| *bytes > GROUP_BYTES) {
             return Err(
                 Error::new(ErrorKind::ResourceExhausted, "a row group is too large")
@@ -115,9 +118,8 @@ impl ParquetRows {
         let mut row = Map::new();
         for ((name, column), array) in self.columns.iter().zip(batch.columns()) {
             if let Column::Field(field) = column {
-                let cell = cell(array, self.row).map_err(|error| {
-                    error.with("file", self.path.display()).with("field", name)
-                })?;
+                let cell = cell(array, self.row)
+                    .map_err(|error| error.with("file", self.path.display()).with("field", name))?;
                 row.insert(field.name.clone(), cell);
             }
         }
@@ -132,10 +134,13 @@ impl ParquetRows {
 }
 
 fn broken(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Corrupt, "the file is no Parquet file that can be read")
-        .with("file", path.display())
-        .mend("write it anew with Parquet's own tools")
-        .because(error)
+    Error::new(
+        ErrorKind::Corrupt,
+        "the file is no Parquet file that can be read",
+    )
+    .with("file", path.display())
+    .mend("write it anew with Parquet's own tools")
+    .because(error)
 }
 
 /// A value as rows have it in JSON.
@@ -189,7 +194,11 @@ fn cell(array: &ArrayRef, row: usize) -> Result<Json> {
                     Err(_) => text.into(),
                 },
                 DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-                    match text.parse::<f64>().ok().and_then(serde_json::Number::from_f64) {
+                    match text
+                        .parse::<f64>()
+                        .ok()
+                        .and_then(serde_json::Number::from_f64)
+                    {
                         Some(number) => Json::Number(number),
                         None => text.into(),
                     }

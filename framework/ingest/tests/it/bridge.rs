@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use super::harness::Mesh;
 
 /// Writes a product with its contract into `folder` of the domain.
-fn product(mesh: &Mesh, folder: &str, version: &str, sources: &str, columns: &str) {
+pub(super) fn product(mesh: &Mesh, folder: &str, version: &str, sources: &str, columns: &str) {
     let (name, major) = (&mesh.name, &version[..1]);
     let folder = mesh.folder().join("products").join(folder);
     // The harness makes a folder for its own product.
@@ -104,8 +104,8 @@ async fn the_old_major_is_fed_from_the_new_one_with_deletions() {
     assert_eq!(
         mesh.json(&old, "stock_v1").await,
         [
-            r#"{"article_no":1,"checked":{"a":"2026-01-31"},"count":"5","currency":"EUR","price":"1.250","site":"HALL"}"#,
-            r#"{"article_no":2,"checked":null,"count":"7","currency":"EUR","price":"0.000","site":"OUTSIDE"}"#,
+            r#"{"article_no":1,"site":"HALL","count":"5","price":"1.250","checked":{"a":"2026-01-31"},"currency":"EUR"}"#,
+            r#"{"article_no":2,"site":"OUTSIDE","count":"7","price":"0.000","checked":null,"currency":"EUR"}"#,
         ]
     );
     // A deletion, as any writer of the new topic may send it.

@@ -31,7 +31,7 @@ fn a_wrong_declaration_is_named() {
     check("[]", &["product.odps.yaml:14", "no source"]);
     check(
         "[{ type: ftp }]",
-        &[value, "`ftp`", "`file`, `product`, `http`"],
+        &[value, "`ftp`", "`file`, `product`, `postgres`, `http`"],
     );
     check("[{ type: file }]", &[value, "path", "is missing"]);
     check(

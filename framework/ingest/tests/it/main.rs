@@ -6,3 +6,7 @@ mod files;
 mod harness;
 mod http;
 mod loading;
+mod parquet;
+mod postgres;
+#[path = "../../../runtime/tests/support/postgres.rs"]
+mod server;
