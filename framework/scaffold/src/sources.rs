@@ -67,7 +67,7 @@ pub(crate) fn of_sample(
         }
         SourceFormat::Json if is_lines(sample) => "jsonl",
         SourceFormat::Json => return Ok(only_http("sources of JSON are files of lines, `.jsonl`")),
-        SourceFormat::Parquet => return Ok(only_http("Parquet files are none")),
+        SourceFormat::Parquet => "parquet",
         _ => return Ok(only_http("it is a schema")),
     };
     if imported.fields.iter().any(renamed_inside) {
@@ -77,7 +77,10 @@ pub(crate) fn of_sample(
     }
     let path = format!("in/{product}.{ending}");
     source.insert("path".into(), path.clone().into());
-    source.insert("follow".into(), true.into());
+    // A Parquet file is written as a whole.
+    if format != SourceFormat::Parquet {
+        source.insert("follow".into(), true.into());
+    }
     let renamed: Map<String, Json> = imported
         .fields
         .iter()
