@@ -154,6 +154,9 @@ fn compare(
         (Schema::Array(ours), Schema::Array(theirs)) => {
             compare(&ours.items, &theirs.items, names, column, depth + 1)
         }
+        (Schema::Map(ours), Schema::Map(theirs)) => {
+            compare(&ours.types, &theirs.types, names, column, depth + 1)
+        }
         (Schema::Decimal(ours), Schema::Decimal(theirs)) => {
             if ours.scale != theirs.scale {
                 refuse(format!("scale {} is not scale {}", theirs.scale, ours.scale).into())
@@ -180,6 +183,8 @@ fn compare(
         | (Schema::Uuid(_), Schema::Uuid(_) | Schema::String)
         | (Schema::Enum(_), Schema::Enum(_))
         | (Schema::Date, Schema::Date | Schema::Int)
+        | (Schema::TimeMillis, Schema::TimeMillis)
+        | (Schema::TimeMicros, Schema::TimeMicros)
         | (Schema::TimestampMillis, Schema::TimestampMillis)
         | (Schema::TimestampMicros, Schema::TimestampMicros) => Ok(()),
         (ours, theirs) => refuse(format!("{} is not {}", word(theirs), word(ours)).into()),
@@ -206,7 +211,8 @@ fn word(schema: &Schema) -> &'static str {
         Schema::Decimal(_) | Schema::BigDecimal => "decimal",
         Schema::Uuid(_) => "uuid",
         Schema::Date => "date",
-        Schema::TimeMillis | Schema::TimeMicros => "time",
+        Schema::TimeMillis => "time-millis",
+        Schema::TimeMicros => "time-micros",
         Schema::TimestampMillis => "timestamp-millis",
         Schema::TimestampMicros => "timestamp-micros",
         Schema::TimestampNanos => "timestamp-nanos",

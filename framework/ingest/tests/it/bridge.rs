@@ -142,8 +142,8 @@ fn a_mapping_that_loses_or_invents_something_is_refused() {
         ),
         ("pieces: count", "pieces: counted", "no column"),
         (
-            "place: site, ",
-            "place: count, ",
+            "pieces: count",
+            "pieces: count, price: count",
             "two columns are mapped to one",
         ),
         (

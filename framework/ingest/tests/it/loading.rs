@@ -46,7 +46,7 @@ fn a_wrong_declaration_is_named() {
     );
     check(
         "[{ type: file, path: x.jsonl, delimiter: \";\" }]",
-        &["no meaning"],
+        &["a meaning for CSV only"],
     );
     check(
         "[{ type: file, path: x.csv, colums: {} }]",

@@ -83,7 +83,7 @@ async fn a_column_that_has_no_place_and_a_file_that_is_none_are_named() {
             "blob|contract has no such column",
         ),
         (
-            SOURCE.replace("ignore: [blob]", "ignore: [blob, town]"),
+            SOURCE.replace("No: parcel_id", "No: parcel_id, town: note"),
             3,
             "town|missing in the header",
         ),
@@ -121,8 +121,8 @@ async fn what_nests_comes_as_the_contract_says() {
       - {name: price, logicalType: number, physicalType: \"decimal(38,2)\", customProperties: [{property: precision, value: 38}, {property: scale, value: 2}]}
       - {name: at, logicalType: timestamp, physicalType: timestamp-micros}
       - {name: opens, logicalType: time}
-      - {name: marks, logicalType: array, items: {logicalType: integer}}
-      - {name: words, logicalType: map, map: {key: {logicalType: string}, value: {logicalType: string}}}
+      - {name: marks, logicalType: array, items: {logicalType: integer, required: false}}
+      - {name: words, logicalType: map, map: {key: {logicalType: string}, value: {logicalType: string, required: false}}}
       - {name: place, logicalType: object, properties: [{name: town, logicalType: string}]}
 ";
     let mesh = Mesh::start().await;
