@@ -8,6 +8,9 @@
 use mesh_core::contract::{Contract, Field, TimeUnit, Type};
 use serde_json::{Map, Value as Json, json};
 
+/// A time of day as rows have it in JSON.
+const TIME_PATTERN: &str = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?$";
+
 /// The keyword that keeps a logical type which JSON Schema has no word for.
 pub(crate) const LOGICAL_TYPE: &str = "x-logicalType";
 
@@ -123,6 +126,7 @@ fn plain(ty: &Type, nullable: bool) -> Map<String, Json> {
         }
         Type::Time(_) => {
             put("type", "string".into());
+            put("pattern", TIME_PATTERN.into());
             put(LOGICAL_TYPE, ty.display().into());
         }
         Type::Map(values) => {

@@ -49,7 +49,7 @@ fn what_readers_would_miss_is_said_with_its_place() {
     check(&[], "the column `sample_id` has no description", false);
     check(
         &[],
-        "schema[0].properties[15].items.properties[0]: the column `kind` has no description",
+        "schema[0].properties[19].items.properties[0]: the column `kind` has no description",
         true,
     );
     check(&[], "schema[0]: the record has no description", false);

@@ -94,7 +94,7 @@ fn the_json_schema_takes_the_json_form_of_records_and_refuses_others() {
         "sample_id": 1, "series": "a", "tube": "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
         "status": "TAKEN", "count": -3, "weight": 1.5, "ratio": null, "price": "-1234.05",
         "ok": true, "taken_on": "2024-02-29", "taken_at": "2024-02-29T10:00:00.123456Z",
-        "seen_at": null, "labels": ["x"], "place": {"street": "Main", "level": null},
+        "seen_at": null, "closed": "18:30:00.000001", "rates": {"a": 1.5}, "labels": ["x"], "place": {"street": "Main", "level": null},
         "steps": [{"kind": "HEAT"}],
     });
     assert!(
@@ -111,6 +111,8 @@ fn the_json_schema_takes_the_json_form_of_records_and_refuses_others() {
         ("price", json!("1.234")),
         ("price", json!("12345678901.00")),
         ("taken_on", json!("29.02.2024")),
+        ("closed", json!("6 pm")),
+        ("rates", json!({"a": null})),
         ("labels", json!([""])),
         ("place", json!({"level": 1})),
         ("steps", json!([null])),

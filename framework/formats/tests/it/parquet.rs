@@ -59,7 +59,7 @@ fn columns_without_a_type_are_refused_by_name_and_can_be_left_out() {
         columns(&imported.fields),
         [
             "id long?",
-            "attributes {string: string?}?",
+            "attributes {string: int?}?",
             "clock time-micros?"
         ]
     );

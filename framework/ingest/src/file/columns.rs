@@ -61,7 +61,8 @@ impl Columns {
         }
         for field in fields {
             // A column that has another name in the file does not stand there under its own.
-            if !columns.values().any(|column| *column == field.name) {
+            let elsewhere = columns.values().any(|column| *column == field.name);
+            if !elsewhere && !names.contains_key(&field.name) {
                 names.insert(field.name.clone(), field);
             }
         }

@@ -49,6 +49,11 @@ async fn serve(router: axum::Router, servers: &mut Vec<JoinHandle<()>>) -> Strin
 
 impl Mesh {
     pub(crate) async fn start() -> Self {
+        tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_writer(std::io::stderr)
+            .try_init()
+            .ok();
         let dir = tempfile::tempdir().unwrap();
         let (broker, bootstrap) = match std::env::var("MESH_KAFKA_BOOTSTRAP") {
             Ok(bootstrap) => (None, bootstrap),
