@@ -30,7 +30,14 @@ impl Descriptor {
     /// # Errors
     /// As [`Descriptor::decode_row`].
     pub fn decode_row_key(&self, key: &Value) -> Result<Map<String, Json>> {
-        read_fields(self.contract.schema.kafka_key().into_iter(), key, "")
+        match self.contract.schema.kafka_key().as_slice() {
+            // A key of one column is that column's value.
+            [only] => {
+                let cell = read(&only.ty, false, Some(key), &only.name)?;
+                Ok(Map::from_iter([(only.name.clone(), cell)]))
+            }
+            several => read_fields(several.iter().copied(), key, ""),
+        }
     }
 }
 
