@@ -184,12 +184,11 @@ pub(crate) fn read_description(map: &Map<'_>) -> Description {
         map.refuse("description", "is missing", "say at least `purpose: …`");
         return Description::default();
     };
-    let description = Description {
+    Description {
         purpose: child.required_string("purpose"),
         limitations: child.string("limitations"),
         usage: child.string("usage"),
-    };
-    description
+    }
 }
 
 pub(crate) fn read_team(map: &Map<'_>) -> Option<Team> {

@@ -66,7 +66,7 @@ pub(crate) fn sequence(out: &mut String, items: &[Json], indent: usize, inline: 
 /// What follows a colon or a dash at `indent`, with the line's end.
 pub(crate) fn after(out: &mut String, value: &Json, indent: usize, compact: bool) {
     match value {
-        Json::Object(map) if !map.is_empty() && !(compact && one_line(value, indent)) => {
+        Json::Object(map) if !(map.is_empty() || compact && one_line(value, indent)) => {
             out.push('\n');
             mapping(out, map, indent + 2, false);
         }
@@ -164,12 +164,14 @@ fn number_text(number: &serde_json::Number) -> String {
 fn is_plain(text: &str, in_flow: bool) -> bool {
     let first_fits = text.starts_with(|c: char| c.is_alphabetic() || "_/$(<^;\\".contains(c));
     let words = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+    // PyYAML takes no question mark there.
+    let ends_flow = in_flow && text.contains([',', '[', ']', '{', '}', ':', '?']);
     first_fits
         && text.trim() == text
         && !text.contains(": ")
         && !text.contains(" #")
         && !text.ends_with(':')
-        && !(in_flow && text.contains([',', '[', ']', '{', '}', ':']))
+        && !ends_flow
         && !words.contains(&text.to_ascii_lowercase().as_str())
         && text != "<<"
         && matches!(Scalar::parse_from_cow(text.into()), Scalar::String(_))

@@ -25,14 +25,13 @@ fn value(ty: &Type) -> Json {
         }
         Type::Uuid => json!("3f1c2a44-9d0b-4a53-8f57-2f0a8c1d9e10"),
         Type::Enum(kind) => json!(kind.symbols.first().map(|symbol| symbol.value.as_str())),
-        Type::Int32 { minimum, maximum } => {
-            json!(within(minimum.map(i64::from), maximum.map(i64::from)))
+        Type::Int32 { minimum, maximum } | Type::Int64 { minimum, maximum } => {
+            json!(within(*minimum, *maximum))
         }
-        Type::Int64 { minimum, maximum } => json!(within(*minimum, *maximum)),
         Type::Float32 | Type::Float64 => json!(1.5),
         Type::Decimal { precision, scale } => {
             let whole = if precision > scale { "1" } else { "0" };
-            match usize::try_from(*scale).unwrap_or(0) {
+            match usize::from(*scale) {
                 0 => json!(whole),
                 digits => json!(format!("{whole}.{}", "0".repeat(digits))),
             }

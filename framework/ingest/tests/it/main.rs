@@ -1,5 +1,5 @@
 //! A domain that is a folder: from its sources to its topics.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bridge;
 mod files;
