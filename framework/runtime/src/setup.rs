@@ -213,10 +213,6 @@ pub(crate) async fn prepare(
     limit: usize,
 ) -> Result<Option<Outputs>> {
     let stop = &host.intake;
-    let inputs = persist(host, "catalog", stop, || host.inputs.ask(host));
-    if inputs.await?.is_none() {
-        return Ok(None);
-    }
     let mut registered = HashMap::new();
     for product in products {
         let topic = product.topic.as_str();
@@ -250,6 +246,11 @@ pub(crate) async fn prepare(
             "product registered"
         );
         registered.insert(topic, ids);
+    }
+    // Before it is said what is read: whom the catalog does not know yet is a new reader.
+    let inputs = persist(host, "catalog", stop, || host.inputs.ask(host));
+    if inputs.await?.is_none() {
+        return Ok(None);
     }
     let domain = persist(host, "catalog", stop, || {
         let reads = host.inputs.reads();
