@@ -119,14 +119,21 @@ impl PostgresRows {
                 "let this process reach the database that the source's variable names",
             ),
         };
-        Error::new(kind, "the database of a source cannot be read")
+        let failed = Error::new(kind, "the database of a source cannot be read")
             .with("database", &self.server)
             .with(
                 "table",
                 format!("{}.{}", self.source.schema, self.source.table),
             )
-            .mend(mend)
-            .because(error)
+            .mend(mend);
+        match &error {
+            // Its words may quote a value of a row; its code never does.
+            sqlx::Error::Database(cause) => match cause.code() {
+                Some(code) => failed.with("sqlstate", code),
+                None => failed,
+            },
+            _ => failed.because(error),
+        }
     }
 
     /// Notes how far the table is whole, and whether there is more than `position`.
