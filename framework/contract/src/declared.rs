@@ -30,6 +30,8 @@ pub enum SourceKind {
     Http {
         /// The path, `/v1/<product>` if none is declared.
         path: Option<String>,
+        /// The name in a sent row that tells whether it is gone.
+        deleted: Option<String>,
     },
 }
 
@@ -46,6 +48,8 @@ pub struct FileSource {
     pub columns: BTreeMap<String, String>,
     /// Names in the file that are left out.
     pub ignore: Vec<String>,
+    /// The name in the file of what tells whether a row is gone.
+    pub deleted: Option<String>,
 }
 
 /// A table in Postgres to which rows are added.
@@ -171,7 +175,8 @@ fn read_http(map: &Map<'_>) -> SourceKind {
             );
         }
     }
-    SourceKind::Http { path }
+    let deleted = map.string("deleted");
+    SourceKind::Http { path, deleted }
 }
 
 fn read_file(map: &Map<'_>) -> Option<FileSource> {
@@ -179,6 +184,7 @@ fn read_file(map: &Map<'_>) -> Option<FileSource> {
     let format = read_format(map, path.as_deref());
     let columns = read_columns(map);
     let ignore = map.strings("ignore");
+    let deleted = map.string("deleted");
     let follow = map.boolean("follow").unwrap_or(false);
     if follow && format == Some(FileFormat::Parquet) {
         map.refuse(
@@ -201,6 +207,7 @@ fn read_file(map: &Map<'_>) -> Option<FileSource> {
         follow,
         columns,
         ignore,
+        deleted,
     })
 }
 

@@ -7,7 +7,7 @@ use mesh_contract::SourceKind;
 use mesh_core::{Descriptor, Error, ErrorKind, Result};
 use mesh_runtime::Domain;
 
-use crate::file::FileRows;
+use crate::file::{FileRows, check_deleted};
 use crate::postgres::PostgresRows;
 use crate::product::Bridge;
 
@@ -155,9 +155,15 @@ fn declare(
                     .push(from.topic.as_str());
                 domain.row_handler(&format!("{product}_{}", source.name), from, bridge)
             }
-            SourceKind::Http { path } => {
+            SourceKind::Http { path, deleted } => {
                 let path = path.clone().unwrap_or_else(|| format!("/v1/{product}"));
-                domain.api(|api| api.ingest(&path, descriptor))
+                if let Some(name) = deleted {
+                    check_deleted(descriptor, name)?;
+                }
+                domain.api(|api| match deleted {
+                    Some(name) => api.ingest_changes(&path, descriptor, name),
+                    None => api.ingest(&path, descriptor),
+                })
             }
         };
     }

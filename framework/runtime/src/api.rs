@@ -62,11 +62,21 @@ impl Api {
     /// several one after the other (as JSON lines), or an array of them. All of them are
     /// taken or none; the answer, `{"accepted": n}`, is sent once they are committed. A
     /// request that is sent again with the same `Idempotency-Key` publishes nothing twice.
-    pub fn ingest(mut self, path: &str, product: &'static Descriptor) -> Self {
+    pub fn ingest(self, path: &str, product: &'static Descriptor) -> Self {
+        self.take(path, Ingest::rows(product))
+    }
+
+    /// [`Api::ingest`] of a state product, where `"<deleted>": true` in a row with the columns
+    /// of its key takes the row of that key away. No column of the product has this name.
+    pub fn ingest_changes(self, path: &str, product: &'static Descriptor, deleted: &str) -> Self {
+        self.take(path, Ingest::changes(product, deleted))
+    }
+
+    fn take(mut self, path: &str, ingest: Ingest) -> Self {
         self.routes.push(Route {
             method: Method::POST,
             path: path.to_owned(),
-            endpoint: Arc::new(Ingest { product }),
+            endpoint: Arc::new(ingest),
         });
         self
     }
@@ -284,6 +294,8 @@ pub(crate) struct AnswerCommit {
     pub(crate) effects: Effects,
     /// What is kept for a repeated request; nothing where none can be known.
     pub(crate) answer: Option<String>,
+    /// Whether it is let go when it is old.
+    pub(crate) passing: bool,
 }
 
 struct Typed<F, R> {
@@ -310,6 +322,7 @@ where
                 key: commit.key,
                 effects: commit.effects,
                 answer: Some(commit.answer.to_string()),
+                passing: false,
             }),
         })
     }

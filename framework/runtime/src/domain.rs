@@ -148,6 +148,19 @@ impl Domain {
         self
     }
 
+    /// The products that the handlers read, own and others', each topic once.
+    #[must_use]
+    pub fn reads(&self) -> Vec<&'static Descriptor> {
+        let named = self.handlers.iter().chain(&self.transforms);
+        let replays = self.replays.iter().map(|replay| &replay.handler);
+        let reads: BTreeMap<_, _> = named
+            .map(|(_, handler)| handler)
+            .chain(replays)
+            .map(|handler| (handler.descriptor().topic.as_str(), handler.descriptor()))
+            .collect();
+        reads.into_values().collect()
+    }
+
     /// The versions of all handlers. What replays keep is from here on under their own kinds.
     pub(crate) fn versions(&mut self) -> Versions {
         let mut versions = Versions::default();

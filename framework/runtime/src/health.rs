@@ -13,7 +13,7 @@ use crate::status::sentence;
 const WATCH: Duration = Duration::from_secs(3);
 /// How often the lag of handlers is measured.
 const MEASURE: Duration = Duration::from_secs(1);
-/// How often old ids leave the inbox.
+/// How often old ids and answers are let go.
 const PURGE: Duration = Duration::from_secs(3_600);
 
 /// Shows which part of the platform does not answer. Kafka is asked about one topic of the
@@ -84,27 +84,40 @@ pub(crate) async fn measure(host: Arc<Host>, admin: Admin) {
     }
 }
 
-/// Lets go of the ids of events that are too old to come again.
+/// Lets go of the ids of events, and of the answers to requests, that are too old to come
+/// again.
 pub(crate) async fn purge(host: Arc<Host>) {
+    let days = host.config.inbox_days;
     loop {
-        let mut purged = 0;
-        while !host.intake.is_cancelled() {
-            match host.store.purge_inbox(host.config.inbox_days).await {
-                Ok(0) => break,
-                Ok(more) => purged += more,
-                Err(error) => {
-                    tracing::warn!(error = error.log_line(), "the inbox could not be purged");
-                    break;
-                }
-            }
-        }
-        if purged > 0 {
-            tracing::info!(purged, "old ids left the inbox");
+        let ids = purge_all(&host, || host.store.purge_inbox(days)).await;
+        let answers = purge_all(&host, || host.store.purge_answers(days)).await;
+        if ids + answers > 0 {
+            tracing::info!(ids, answers, "old ids and answers were let go");
         }
         if !pause(&host, PURGE).await {
             return;
         }
     }
+}
+
+/// Purges until nothing is left to be purged; how much it was.
+async fn purge_all<F, Fut>(host: &Host, purge: F) -> u64
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<u64>>,
+{
+    let mut purged = 0;
+    while !host.intake.is_cancelled() {
+        match purge().await {
+            Ok(0) => break,
+            Ok(more) => purged += more,
+            Err(error) => {
+                tracing::warn!(error = error.log_line(), "old ids could not be let go");
+                break;
+            }
+        }
+    }
+    purged
 }
 
 async fn pause(host: &Host, time: Duration) -> bool {

@@ -234,6 +234,7 @@ impl Handled {
             route,
             key: commit.key,
             body,
+            passing: commit.passing,
         });
         host.commit(all).await
     }

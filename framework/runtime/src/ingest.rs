@@ -16,7 +16,42 @@ use crate::state::describe;
 const FAULTS_SHOWN: usize = 20;
 
 pub(crate) struct Ingest {
-    pub(crate) product: &'static Descriptor,
+    product: &'static Descriptor,
+    /// The name in a row that tells whether it is gone.
+    deleted: Option<String>,
+}
+
+impl Ingest {
+    /// Takes rows of the product.
+    pub(crate) fn rows(product: &'static Descriptor) -> Self {
+        Self {
+            product,
+            deleted: None,
+        }
+    }
+
+    /// Takes rows, and keys of rows that are gone.
+    pub(crate) fn changes(product: &'static Descriptor, deleted: &str) -> Self {
+        Self {
+            product,
+            deleted: Some(deleted.to_owned()),
+        }
+    }
+
+    /// Adds what a row says.
+    fn add(&self, effects: &mut Effects, row: &mut Map<String, Json>) -> Result<()> {
+        let told = self.deleted.as_ref().map(|name| (name, row.remove(name)));
+        match told {
+            None | Some((_, None | Some(Json::Bool(false) | Json::Null))) => {
+                effects.add_row(self.product, None, row)
+            }
+            Some((_, Some(Json::Bool(true)))) => effects.add_row_delete(self.product, row),
+            Some((name, Some(_))) => Err(Error::invalid(
+                "whether a row is gone is told by true or false",
+            )
+            .with("field", name)),
+        }
+    }
 }
 
 /// What is kept of a request that was answered.
@@ -48,11 +83,11 @@ impl Endpoint for Ingest {
     }
 
     async fn call(&self, request: Request, _: Context) -> Result<Answer> {
-        let rows = rows(&request.body)?;
+        let mut rows = rows(&request.body)?;
         let mut effects = Effects::new();
         let mut faults = Vec::new();
-        for (at, row) in rows.iter().enumerate() {
-            if let Err(error) = effects.add_row(self.product, None, row) {
+        for (at, row) in rows.iter_mut().enumerate() {
+            if let Err(error) = self.add(&mut effects, row) {
                 faults.push((at + 1, error));
             }
         }
@@ -80,6 +115,7 @@ impl Endpoint for Ingest {
                 key,
                 effects,
                 answer,
+                passing: true,
             }),
         })
     }

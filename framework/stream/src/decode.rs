@@ -74,14 +74,7 @@ impl<R: Record> Decoder<R> {
     }
 
     async fn read(&self, record: &RawRecord) -> Result<Received<R>> {
-        let key = record.key.as_deref().ok_or_else(|| {
-            corrupt("the record has no key").mend("publish with the key that the contract names")
-        })?;
-        let key = self
-            .keys
-            .decode(key)
-            .await
-            .map_err(|error| error.with("part", "key"))?;
+        let key = self.keys.decode_key(record).await?;
         let value = match record.value.as_deref() {
             Some(value) => Some(self.values.decode(value).await?),
             None => None,
@@ -133,6 +126,16 @@ impl Schemas {
             reader,
             judged: RwLock::default(),
         })
+    }
+
+    /// The key of a record.
+    pub(crate) async fn decode_key(&self, record: &RawRecord) -> Result<Value> {
+        let key = record.key.as_deref().ok_or_else(|| {
+            corrupt("the record has no key").mend("publish with the key that the contract names")
+        })?;
+        self.decode(key)
+            .await
+            .map_err(|error| error.with("part", "key"))
     }
 
     /// The schema `id`, if records under it can be read as the contract says.

@@ -5,7 +5,6 @@ use serde_json::{Map, Value as Json};
 
 use crate::consumer::RawRecord;
 use crate::decode::Schemas;
-use crate::frame::corrupt;
 use crate::headers::Headers;
 use crate::registry::RegistryClient;
 
@@ -61,14 +60,7 @@ impl RowDecoder {
     }
 
     async fn read(&self, record: &RawRecord) -> Result<ReceivedRow> {
-        let key = record.key.as_deref().ok_or_else(|| {
-            corrupt("the record has no key").mend("publish with the key that the contract names")
-        })?;
-        let key = self
-            .keys
-            .decode(key)
-            .await
-            .map_err(|error| error.with("part", "key"))?;
+        let key = self.keys.decode_key(record).await?;
         let value = match record.value.as_deref() {
             Some(value) => Some(self.product.decode_row(&self.values.decode(value).await?)?),
             None => None,

@@ -1,9 +1,8 @@
-//! Contracts and products: read whole, written back, edited, and refused when broken.
+//! Contracts and products: written back, edited, and refused when broken.
 
 #![allow(clippy::unwrap_used)]
 
 mod broken;
 mod edit;
 mod memory;
-mod standard;
 mod support;

@@ -1,15 +1,14 @@
-//! Helpers of the tests.
+//! Helpers of the tests, here and of `framework/formats`.
 
 use std::path::{Path, PathBuf};
 
-use mesh_contract::standard::{DataContract, DataProduct};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::Value as Json;
 
 /// A file of `documents/`.
 pub(crate) fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/documents")
+        .join("../contract/tests/it/documents")
         .join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -65,30 +64,4 @@ pub(crate) fn to_json(text: &str) -> Json {
         }
     }
     convert(&Yaml::load_from_str(text).unwrap()[0])
-}
-
-/// The official JSON Schema called `name`; `None`, said on standard error, without
-/// MESH_SHARED, which must be set in CI.
-pub(crate) fn official(name: &str) -> Option<Json> {
-    let Some(shared) = std::env::var_os("MESH_SHARED") else {
-        assert!(std::env::var_os("CI").is_none(), "MESH_SHARED is not set");
-        eprintln!("skipped: MESH_SHARED is not set; name the folder that holds standards/");
-        return None;
-    };
-    let path = Path::new(&shared).join("standards").join(name);
-    let text = std::fs::read_to_string(&path).unwrap();
-    Some(serde_json::from_str(&text).unwrap())
-}
-
-/// Reads a contract or a product, by the ending of the file's name, into its JSON.
-pub(crate) fn read(file: &str, text: &str) -> Result<Json, String> {
-    if file.ends_with(".odps.yaml") {
-        DataProduct::parse(file, text)
-            .map(|read| read.to_json())
-            .map_err(|all| all.to_string())
-    } else {
-        DataContract::parse(file, text)
-            .map(|read| read.to_json())
-            .map_err(|all| all.to_string())
-    }
 }

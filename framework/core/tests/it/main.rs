@@ -4,5 +4,4 @@
 mod compile;
 mod diagnostics;
 mod rows;
-mod standards;
 mod types;

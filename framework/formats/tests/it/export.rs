@@ -5,7 +5,8 @@ use mesh_core::contract::{Contract, DataProduct};
 use mesh_formats::{Format, export};
 use serde_json::{Value as Json, json};
 
-use crate::support::{every_type, golden, root, yaml};
+use crate::documents::to_json;
+use crate::support::{every_type, golden, root};
 
 fn ending(name: &str) -> &str {
     match name.split(':').next().unwrap() {
@@ -148,7 +149,7 @@ fn texts_of_a_contract_never_become_markup() {
     assert_eq!(row.replace("\\|", "").matches('|').count(), 8, "{row}");
     assert!(page("sql".parse().unwrap()).contains("''quoted''"));
     assert!(!page(Format::DbtModel).contains("{{"));
-    let dbt = yaml(&page(Format::DbtModel));
+    let dbt = to_json(&page(Format::DbtModel));
     let described = dbt["models"][0]["columns"][0]["description"]
         .as_str()
         .unwrap();

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod advice;
+#[path = "../../../contract/tests/it/support.rs"]
+mod documents;
 mod export;
 mod imports;
 mod names;
@@ -12,4 +14,5 @@ mod protobuf;
 mod render;
 mod round_trips;
 mod samples;
+mod standard;
 mod support;

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use mesh_contract::{Field, FileSource};
+use mesh_contract::{Field, FileSource, ProductKind};
 use mesh_core::{Descriptor, Error, Result};
+use serde_json::Value as Json;
 
 /// The names that a file may hold.
 pub(crate) struct Columns {
     names: BTreeMap<String, &'static Field>,
     ignored: Vec<String>,
+    deleted: Option<String>,
     required: Vec<&'static str>,
 }
 
@@ -16,14 +18,29 @@ pub(crate) struct Columns {
 pub(crate) enum Column {
     Field(&'static Field),
     Ignored,
+    /// Whether the row is gone.
+    Deleted,
 }
 
 impl Columns {
     /// # Errors
     /// If the declaration maps a name to a column that the contract does not have, or two
-    /// names to one column.
+    /// names to one column; if rows cannot be deleted as it says.
     pub(super) fn new(descriptor: &'static Descriptor, source: &FileSource) -> Result<Self> {
-        Self::named(descriptor, &source.columns, &source.ignore)
+        let mut columns = Self::named(descriptor, &source.columns, &source.ignore)?;
+        if let Some(name) = &source.deleted {
+            check_deleted(descriptor, name)?;
+            if columns.names.contains_key(name) || columns.ignored.contains(name) {
+                return Err(Error::invalid(
+                    "what tells that a row is gone stands under `columns` or `ignore` too",
+                )
+                .with("topic", descriptor.topic.as_str())
+                .with("field", "mesh.sources.deleted")
+                .mend("let it stand in one place"));
+            }
+            columns.deleted = Some(name.clone());
+        }
+        Ok(columns)
     }
 
     /// [`Columns::new`] of whatever has names.
@@ -69,6 +86,7 @@ impl Columns {
         Ok(Self {
             names,
             ignored: ignore.to_vec(),
+            deleted: None,
             required: fields
                 .iter()
                 .filter(|field| !field.nullable)
@@ -87,6 +105,9 @@ impl Columns {
         }
         if self.ignored.iter().any(|ignored| ignored == name) {
             return Ok(Column::Ignored);
+        }
+        if self.deleted.as_deref() == Some(name) {
+            return Ok(Column::Deleted);
         }
         let shown: String = name.chars().take(80).collect();
         Err(Error::invalid("the contract has no such column")
@@ -115,11 +136,55 @@ impl Columns {
                 .iter()
                 .any(|column| matches!(column, Column::Field(field) if field.name == **required))
         });
-        match missing {
+        let deleted = self.deleted.as_deref().filter(|_| {
+            !header
+                .iter()
+                .any(|column| matches!(column, Column::Deleted))
+        });
+        match missing.copied().or(deleted) {
             None => Ok(()),
             Some(column) => Err(Error::invalid("a column is missing in the header")
                 .with("field", column)
                 .mend("add it to the file, or map the name that it has there under `columns`")),
         }
+    }
+}
+
+/// Checks that rows of the product can be deleted, by a name `deleted` in what is read.
+///
+/// # Errors
+/// If the product is one of events, or the name is a column's.
+pub(crate) fn check_deleted(descriptor: &Descriptor, deleted: &str) -> Result<()> {
+    let schema = &descriptor.contract.schema;
+    let (message, mend) = if schema.kind != ProductKind::State {
+        (
+            "rows of a product of events stay, and this source deletes some",
+            "remove `deleted`, or make the product one of state",
+        )
+    } else if schema.fields.iter().any(|field| field.name == deleted) {
+        (
+            "what tells that a row is gone is a column of the contract",
+            "give it a name that no column has",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(message)
+        .with("topic", descriptor.topic.as_str())
+        .with("field", "mesh.sources.deleted")
+        .mend(mend))
+}
+
+/// Whether a row is gone, by what stands under its name for that: nothing, or a boolean.
+///
+/// # Errors
+/// If it is something else.
+pub(super) fn is_gone(name: &str, cell: &Json) -> Result<bool> {
+    match cell {
+        Json::Null => Ok(false),
+        Json::Bool(gone) => Ok(*gone),
+        _ => Err(
+            Error::invalid("whether a row is gone is told by true or false").with("field", name),
+        ),
     }
 }

@@ -48,9 +48,11 @@ impl Delimited {
             let column = columns
                 .get(name)
                 .map_err(|error| error.with("file", path.display()))?;
-            let twice = matches!(&column, Column::Field(field) if header.iter().any(
-                |known| matches!(known, Column::Field(known) if known.name == field.name),
-            ));
+            let twice = header.iter().any(|known| match (known, &column) {
+                (Column::Field(known), Column::Field(field)) => known.name == field.name,
+                (Column::Deleted, Column::Deleted) => true,
+                _ => false,
+            });
             if twice {
                 return Err(Error::invalid("a column stands in the header twice")
                     .with("field", name)
@@ -98,17 +100,23 @@ impl Delimited {
                 continue;
             }
             let line = self.record.position().map_or(0, csv::Position::line);
-            let row = self.row().map_err(|error| {
+            let (row, gone) = self.row().map_err(|error| {
                 error
                     .with("file", self.path.display())
                     .with("line", line)
                     .mend("mend the row in the file; check the source's `delimiter`")
             })?;
-            return Ok(Some(FileRow { line, end, row }));
+            return Ok(Some(FileRow {
+                line,
+                end,
+                gone,
+                row,
+            }));
         }
     }
 
-    fn row(&self) -> Result<Map<String, Json>> {
+    /// The row, and whether it is gone: then only the cells that are not blank are read.
+    fn row(&self) -> Result<(Map<String, Json>, bool)> {
         let cells = self.record.len();
         if cells != self.header.len() {
             return Err(
@@ -117,6 +125,7 @@ impl Delimited {
                     .with("header", self.header.len()),
             );
         }
+        let gone = self.gone()?;
         let mut row = Map::with_capacity(cells);
         for (at, (column, text)) in self.header.iter().zip(self.record.iter()).enumerate() {
             let Column::Field(field) = column else {
@@ -128,9 +137,29 @@ impl Delimited {
                 Type::String { .. } => text,
                 _ => text.trim(),
             };
+            if gone && text.is_empty() {
+                continue;
+            }
             row.insert(field.name.clone(), Descriptor::cell(field, text)?);
         }
-        Ok(row)
+        Ok((row, gone))
+    }
+
+    /// Whether the row is gone; a blank cell says no.
+    fn gone(&self) -> Result<bool> {
+        let at = self
+            .header
+            .iter()
+            .position(|column| matches!(column, Column::Deleted));
+        match at.map_or("", |at| self.record[at].trim()) {
+            "" | "0" => Ok(false),
+            "1" => Ok(true),
+            text if text.eq_ignore_ascii_case("false") => Ok(false),
+            text if text.eq_ignore_ascii_case("true") => Ok(true),
+            _ => Err(Error::invalid(
+                "whether a row is gone is told by true, false, 1 or 0",
+            )),
+        }
     }
 }
 

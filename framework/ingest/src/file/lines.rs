@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use mesh_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value as Json};
 
-use super::columns::{Column, Columns};
+use super::columns::{Column, Columns, is_gone};
 use super::{FileRow, line_at, unreadable};
 
 /// The longest line that is read, in bytes.
@@ -81,17 +81,21 @@ impl Lines {
                 ));
             };
             let mut row = Map::with_capacity(object.len());
+            let mut gone = false;
+            let place = |error: Error| error.with("file", self.path.display()).with("line", line);
             for (name, cell) in object {
-                let column = columns
-                    .get(&name)
-                    .map_err(|error| error.with("file", self.path.display()).with("line", line))?;
-                if let Column::Field(field) = column {
-                    row.insert(field.name.clone(), cell);
+                match columns.get(&name).map_err(place)? {
+                    Column::Field(field) => {
+                        row.insert(field.name.clone(), cell);
+                    }
+                    Column::Deleted => gone = is_gone(&name, &cell).map_err(place)?,
+                    Column::Ignored => {}
                 }
             }
             return Ok(Some(FileRow {
                 line,
                 end: self.at,
+                gone,
                 row,
             }));
         }

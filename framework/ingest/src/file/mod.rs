@@ -17,7 +17,7 @@ use mesh_core::{Descriptor, Error, ErrorKind, Result};
 use mesh_runtime::{Context, Effects, Source, SourceBatch};
 use serde_json::{Map, Value as Json};
 
-pub(crate) use self::columns::{Column, Columns};
+pub(crate) use self::columns::{Column, Columns, check_deleted};
 use self::delimited::Delimited;
 use self::lines::Lines;
 use self::parquet::ParquetRows;
@@ -46,6 +46,8 @@ struct FileRow {
     line: u64,
     /// The byte behind it.
     end: u64,
+    /// Whether the row of this key is gone.
+    gone: bool,
     row: Map<String, Json>,
 }
 
@@ -184,14 +186,16 @@ impl Inner {
         path: &Path,
         what: &'static str,
     ) -> Result<()> {
-        effects
-            .add_row(self.descriptor, None, &row.row)
-            .map_err(|error| {
-                error
-                    .with("file", path.display())
-                    .with(what, row.line)
-                    .mend("mend the row in the file, or map its columns in `mesh.sources`")
-            })
+        let added = match row.gone {
+            false => effects.add_row(self.descriptor, None, &row.row),
+            true => effects.add_row_delete(self.descriptor, &row.row),
+        };
+        added.map_err(|error| {
+            error
+                .with("file", path.display())
+                .with(what, row.line)
+                .mend("mend the row in the file, or map its columns in `mesh.sources`")
+        })
     }
 
     fn reader(&self, path: &Path, position: u64) -> Result<Reader> {

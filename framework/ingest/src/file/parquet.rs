@@ -10,7 +10,7 @@ use mesh_core::{Error, ErrorKind, Result};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use serde_json::{Map, Value as Json};
 
-use super::columns::{Column, Columns};
+use super::columns::{Column, Columns, is_gone};
 use super::{BATCH_ROWS, FileRow};
 
 /// What a file can be read in on a machine that has other things to do, in bytes; a larger
@@ -116,11 +116,25 @@ impl ParquetRows {
             return Ok(None);
         };
         let mut row = Map::new();
+        let mut gone = false;
         for ((name, column), array) in self.columns.iter().zip(batch.columns()) {
-            if let Column::Field(field) = column {
-                let cell = cell(array, self.row)
-                    .map_err(|error| error.with("file", self.path.display()).with("field", name))?;
-                row.insert(field.name.clone(), cell);
+            if matches!(column, Column::Ignored) {
+                continue;
+            }
+            let cell = cell(array, self.row)
+                .map_err(|error| error.with("file", self.path.display()).with("field", name))?;
+            match column {
+                Column::Field(field) => {
+                    row.insert(field.name.clone(), cell);
+                }
+                Column::Deleted => {
+                    gone = is_gone(name, &cell).map_err(|error| {
+                        error
+                            .with("file", self.path.display())
+                            .with("row", self.at + 1)
+                    })?;
+                }
+                Column::Ignored => {}
             }
         }
         self.row += 1;
@@ -128,6 +142,7 @@ impl ParquetRows {
         Ok(Some(FileRow {
             line: self.at,
             end: self.at,
+            gone,
             row,
         }))
     }

@@ -5,9 +5,19 @@ use serde_json::{Value as Json, json};
 use super::harness::{Hosted, Mesh};
 
 async fn post(hosted: &Hosted, key: Option<&str>, body: &str) -> (u16, Json) {
+    post_to(hosted, "parcels", key, body).await
+}
+
+/// Sends rows to a product; the status and the answer.
+pub(super) async fn post_to(
+    hosted: &Hosted,
+    product: &str,
+    key: Option<&str>,
+    body: &str,
+) -> (u16, Json) {
     let mut request = hosted
         .http
-        .post(format!("{}/v1/parcels", hosted.base))
+        .post(format!("{}/v1/{product}", hosted.base))
         .header("Mesh-Principal", "service:depot")
         .header("Mesh-Purpose", "operations")
         .body(body.to_owned());

@@ -58,6 +58,19 @@ fn a_wrong_declaration_is_named() {
     );
     check("[{ type: http, path: parcels }]", &["`/v1/shipments`"]);
     check("[{ type: http }, { type: http }]", &["twice"]);
+    let deleted = "mesh.sources.deleted";
+    check(
+        "[{ type: http, deleted: gone }]",
+        &[deleted, "rows of a product of events stay"],
+    );
+    check(
+        "[{ type: file, path: x.csv, deleted: gone }]",
+        &[deleted, "rows of a product of events stay"],
+    );
+    check(
+        "[{ type: product, contract: x.odcs.yaml, deleted: gone }]",
+        &[value, "deleted"],
+    );
     check(
         "[{ type: file, path: x.csv, columns: { a: b } }]",
         &["mesh.sources.columns.a", "does not have"],

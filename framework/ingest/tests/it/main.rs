@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bridge;
+mod deletions;
 mod files;
 mod harness;
 mod http;

@@ -120,7 +120,7 @@ pub(super) const SETTINGS: [Setting; 16] = [
         "inbox-days",
         "MESH_INBOX_DAYS",
         Some("30"),
-        "days for which ids of handled events are kept",
+        "days for which ids of handled events, and answers under an Idempotency-Key, are kept",
     ),
     setting(
         "request_timeout_seconds",

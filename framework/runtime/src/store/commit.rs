@@ -38,6 +38,8 @@ pub(crate) struct KeptAnswer {
     pub(crate) route: String,
     pub(crate) key: String,
     pub(crate) body: String,
+    /// Whether it is let go when it is old.
+    pub(crate) passing: bool,
 }
 
 /// What came of a commit.
@@ -147,11 +149,15 @@ async fn keep_answer(tx: &mut Writing, answer: &KeptAnswer) -> Result<Option<Str
     }
     change!(
         tx.connection()?,
-        sqlx::query("INSERT INTO answers (route, key, body, answered_at) VALUES ($1, $2, $3, $4)")
-            .bind(&answer.route)
-            .bind(&answer.key)
-            .bind(&answer.body)
-            .bind(now())
+        sqlx::query(
+            "INSERT INTO answers (route, key, body, answered_at, passing)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&answer.route)
+        .bind(&answer.key)
+        .bind(&answer.body)
+        .bind(now())
+        .bind(i64::from(answer.passing))
     )?;
     Ok(None)
 }

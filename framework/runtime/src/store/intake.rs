@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::backend::{Writing, change, on};
 use super::{Store, now};
 
-/// Ids that leave the inbox in one transaction at most.
+/// Ids and answers that are let go in one transaction at most.
 pub(super) const PURGE_ROWS: usize = 5_000;
 
 /// How far a handler has come in one partition.
@@ -133,20 +133,30 @@ impl Store {
         Ok(source)
     }
 
+    /// Forgets answers to requests that came with an Idempotency-Key more than `days` ago, as
+    /// [`Store::purge_inbox`] does.
+    pub(crate) async fn purge_answers(&self, days: u32) -> Result<u64> {
+        let sql = "DELETE FROM answers WHERE (route, key) IN
+                   (SELECT route, key FROM answers WHERE passing = 1 AND answered_at < $1
+                    ORDER BY answered_at LIMIT $2)";
+        self.purge(sql, days).await
+    }
+
     /// Forgets ids of events handled more than `days` ago, so few that other commits need
     /// not wait for long; how many, 0 when there are no more.
     pub(crate) async fn purge_inbox(&self, days: u32) -> Result<u64> {
+        let sql = "DELETE FROM inbox WHERE (handler, event_id) IN
+                   (SELECT handler, event_id FROM inbox WHERE handled_at < $1
+                    ORDER BY handled_at LIMIT $2)";
+        self.purge(sql, days).await
+    }
+
+    async fn purge(&self, sql: &'static str, days: u32) -> Result<u64> {
         let before = now() - i64::from(days) * 86_400_000;
         let mut tx = self.backend.begin().await?;
         let purged = change!(
             tx.connection()?,
-            sqlx::query(
-                "DELETE FROM inbox WHERE (handler, event_id) IN
-                 (SELECT handler, event_id FROM inbox WHERE handled_at < $1
-                  ORDER BY handled_at LIMIT $2)",
-            )
-            .bind(before)
-            .bind(PURGE_ROWS as i64)
+            sqlx::query(sql).bind(before).bind(PURGE_ROWS as i64)
         )?;
         tx.commit(0, 0).await?;
         Ok(purged)

@@ -70,6 +70,7 @@ suite!(
     a_commit_on_what_has_changed_is_refused_whole,
     scans_are_by_bytes_and_notice_what_comes_and_goes,
     an_event_a_source_and_an_answer_count_once,
+    only_answers_that_pass_are_let_go,
     rows_of_the_outbox_keep_their_order_and_leave_when_they_are_noted,
     much_is_committed_at_once,
     concurrent_changes_are_not_lost,
@@ -169,6 +170,7 @@ async fn what_is_committed_together_is_read_back_in_every_life(place: Place) {
         route: "POST /x".into(),
         key: "1".into(),
         body: "{}".into(),
+        passing: false,
     });
     committed(&store, commit).await;
     let outbox = store.outbox_id();
@@ -396,6 +398,7 @@ async fn an_event_a_source_and_an_answer_count_once(place: Place) {
             route: "r".into(),
             key: "k".into(),
             body: text.into(),
+            passing: false,
         }),
         outputs: vec![row("t", 1, Uuid::new_v4())],
         ..on_now(&store)
@@ -404,6 +407,29 @@ async fn an_event_a_source_and_an_answer_count_once(place: Place) {
     let outcome = store.commit(&answer("second")).await.unwrap();
     assert_eq!(outcome, Outcome::Answered("first".into()));
     assert_eq!(store.pending(), 1);
+    store.close().await;
+}
+
+async fn only_answers_that_pass_are_let_go(place: Place) {
+    let store = place.open().await;
+    let answer = |key: &str, passing| Commit {
+        answer: Some(KeptAnswer {
+            route: "r".into(),
+            key: key.into(),
+            body: "first".into(),
+            passing,
+        }),
+        ..on_now(&store)
+    };
+    committed(&store, answer("the domain's", false)).await;
+    committed(&store, answer("the caller's", true)).await;
+    assert_eq!(store.purge_answers(1).await.unwrap(), 0);
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    assert_eq!(store.purge_answers(0).await.unwrap(), 1);
+    assert_eq!(store.purge_answers(0).await.unwrap(), 0);
+    let outcome = store.commit(&answer("the domain's", false)).await.unwrap();
+    assert_eq!(outcome, Outcome::Answered("first".into()));
+    committed(&store, answer("the caller's", true)).await;
     store.close().await;
 }
 

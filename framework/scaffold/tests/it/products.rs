@@ -57,7 +57,10 @@ fn an_event_and_a_state_are_ready_to_be_published() {
         assert!(port.contains(cleanup), "{port}");
         assert!(matches!(
             product.sources[0].kind,
-            SourceKind::Http { path: None }
+            SourceKind::Http {
+                path: None,
+                deleted: None
+            }
         ));
         let field = |name: &str| contract.schema.field(name).unwrap();
         assert!(!field("placed_at").nullable && field("total").nullable);

@@ -330,7 +330,8 @@ impl Checker<'_> {
             key.extend([part.raw(), u32::from(*one)]);
         }
         if let Some(values) = &known.values {
-            let text = serde_json::to_string(values.as_ref()).unwrap_or_default();
+            let text: Vec<String> = values.iter().map(ToString::to_string).collect();
+            let text = text.join(",");
             let next = self.lists.len() as u32;
             key.extend([END, *self.lists.entry(text).or_insert(next)]);
         }

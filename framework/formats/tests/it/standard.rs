@@ -3,9 +3,24 @@
 
 use std::collections::BTreeSet;
 
+use mesh_core::contract::standard::{DataContract, DataProduct};
 use serde_json::{Value as Json, json};
 
-use crate::support::{document, files, official, read, to_json};
+use crate::documents::{document, files, to_json};
+use crate::support::official;
+
+/// Reads a contract or a product, by the ending of the file's name, into its JSON.
+fn read(file: &str, text: &str) -> Result<Json, String> {
+    if file.ends_with(".odps.yaml") {
+        DataProduct::parse(file, text)
+            .map(|read| read.to_json())
+            .map_err(|all| all.to_string())
+    } else {
+        DataContract::parse(file, text)
+            .map(|read| read.to_json())
+            .map_err(|all| all.to_string())
+    }
+}
 
 const DOCUMENTS: [&str; 5] = [
     "everything.odcs.yaml",
@@ -30,6 +45,35 @@ fn every_field_of_every_document_is_kept() {
             let text = std::fs::read_to_string(&path).unwrap();
             let read = read(&name, &text).unwrap_or_else(|problems| panic!("{name}: {problems}"));
             assert_eq!(read, to_json(&text), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_file_of_the_domains_is_valid_under_the_official_schemas() {
+    for (schema, ending) in [
+        ("odcs-v3.2.0.schema.json", ".odcs.yaml"),
+        ("odps-v1.0.0.schema.json", ".odps.yaml"),
+    ] {
+        let Some(schema) = official(schema) else {
+            return;
+        };
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let found: Vec<_> = files(ending)
+            .into_iter()
+            .filter(|file| {
+                let file = file.to_string_lossy();
+                file.contains("/domains/") || file.ends_with("/contracts/sample.odcs.yaml")
+            })
+            .collect();
+        assert!(found.len() >= 7, "{} files end with {ending}", found.len());
+        for file in found {
+            let document = to_json(&std::fs::read_to_string(&file).unwrap());
+            let problems: Vec<String> = validator
+                .iter_errors(&document)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(problems.is_empty(), "{}: {problems:#?}", file.display());
         }
     }
 }
