@@ -20,6 +20,7 @@ pub fn domain() -> Domain {
     Domain::new(env!("CARGO_PKG_NAME"))
         .product::<products::Application>()
         .product::<products::Decision>()
+        .product::<products::Loan>()
         .source(import::APPLICATIONS, import::Applications)
         .handler::<products::Application, _>("assess", assessment::Assess)
         .api(|routes| routes.get("/v1/decisions/{application_id}", api::decision))

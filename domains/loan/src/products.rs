@@ -2,6 +2,7 @@
 
 mesh_macros::contract!("products/applications/contract.odcs.yaml");
 mesh_macros::contract!("products/decisions/contract.odcs.yaml");
+mesh_macros::contract!("products/loans/contract.odcs.yaml");
 
 /// What this domain relies on of other domains' products.
 pub mod inputs {
