@@ -1,11 +1,24 @@
 use std::path::Path;
 
+use mesh_core::contract::{Field, Retention, Type};
 use user_behavior::products::all;
 
 use crate::mesh::Mesh;
 
+fn described(fields: &[Field], topic: &str) {
+    for field in fields {
+        let name = &field.name;
+        assert!(field.description.is_some(), "{topic}: {name} says nothing");
+        if let Type::Array(array) = &field.ty
+            && let Type::Object(object) = &array.items
+        {
+            described(&object.fields, topic);
+        }
+    }
+}
+
 #[test]
-fn every_folder_of_a_product_is_handed_out_and_has_an_owner() {
+fn every_folder_of_a_product_is_handed_out_and_whole() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("products");
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut folders: Vec<String> = entries
@@ -18,17 +31,45 @@ fn every_folder_of_a_product_is_handed_out_and_has_an_owner() {
         .collect();
     handed_out.sort();
     assert_eq!(folders, handed_out, "folders, and `products::all`");
+    let known: Vec<&str> = all().iter().map(|one| one.contract.id.as_str()).collect();
     for descriptor in all() {
         let topic = descriptor.topic.as_str();
-        let product = descriptor.product.as_ref();
+        let (contract, product) = (&descriptor.contract, descriptor.product.as_ref());
         let product = product.unwrap_or_else(|| panic!("{topic} has no product.odps.yaml"));
-        assert_eq!(
-            descriptor.contract.domain,
-            env!("CARGO_PKG_NAME"),
+        assert_eq!(contract.domain, env!("CARGO_PKG_NAME"), "{topic}");
+        assert_eq!(contract.retention, Retention::Unlimited, "{topic}");
+        assert!(contract.schema.subject_key.is_some(), "{topic}");
+        assert!(
+            product.owner().is_some() && !contract.support.is_empty(),
             "{topic}"
         );
-        assert!(product.owner().is_some(), "{topic} has no owner");
+        described(&contract.schema.fields, topic);
+        for port in &product.input_ports {
+            let id = port.contract_id.as_str();
+            assert!(known.contains(&id), "{topic}: {id} is not of this folder");
+        }
     }
+}
+
+#[test]
+fn audiences_name_no_user_nor_when_somebody_watched() {
+    let all = all();
+    let audiences = all
+        .iter()
+        .find(|one| one.contract.product == "audiences")
+        .unwrap();
+    let mut names: Vec<&str> = audiences
+        .contract
+        .schema
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        ["activity_band", "age_band", "favourite_hour", "pseudonym"]
+    );
 }
 
 #[tokio::test]
