@@ -4,6 +4,13 @@ FROM loan.decisions
 GROUP BY outcome
 ORDER BY outcome;
 
+-- How the loans stand that were paid out, each as of the newest day its books are known up to
+SELECT status, count(*) AS loans, sum(amount) AS lent, sum(outstanding_amount) AS outstanding,
+       sum(arrears_amount) AS arrears, count(defaulted_on) AS ever_in_default, min(next_due_on) AS next_due
+FROM loan.loans
+GROUP BY status
+ORDER BY status;
+
 -- Why: the most frequent reasons
 SELECT reason, count(*) AS decisions
 FROM (SELECT unnest(reason_codes) AS reason FROM loan.decisions) AS reasons

@@ -1,8 +1,8 @@
 -- Each payment and how far it came
-SELECT status, count(*) AS steps, count(DISTINCT payment_id) AS payments, sum(amount) AS amount
+SELECT kind, status, count(*) AS steps, count(DISTINCT payment_id) AS payments, sum(amount) AS amount
 FROM transaction.payments
-GROUP BY status
-ORDER BY steps DESC, status;
+GROUP BY kind, status
+ORDER BY kind, steps DESC, status;
 
 -- Accounts whose balance is not the sum of their transactions (there should be none)
 SELECT count(*) AS accounts

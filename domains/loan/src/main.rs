@@ -2,7 +2,16 @@
 
 use std::process::ExitCode;
 
+use loan::settings::Settings;
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    mesh_runtime::run(loan::domain()).await
+    match Settings::read(|name| std::env::var(name).ok()) {
+        Ok(settings) => mesh_runtime::run(loan::domain(settings)).await,
+        Err(error) => {
+            // The host, which sets logging up, has not been started.
+            eprintln!("{}: {error}", env!("CARGO_PKG_NAME"));
+            ExitCode::FAILURE
+        }
+    }
 }

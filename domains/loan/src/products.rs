@@ -7,6 +7,7 @@ mesh_macros::contract!("products/loans/contract.odcs.yaml");
 /// What this domain relies on of other domains' products.
 pub mod inputs {
     mesh_macros::contract!("inputs/credit_scores.odcs.yaml");
+    mesh_macros::contract!("inputs/payments.odcs.yaml");
     mesh_macros::contract!("inputs/profiles.odcs.yaml");
     mesh_macros::contract!("inputs/transactions.odcs.yaml");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mesh_core::{Error, ErrorKind, Result};
 
 use crate::codes;
-use crate::ledger::PAYOUT_IDS_FROM;
+use crate::ledger::{LENDING_FUND, PAYOUT_IDS_FROM};
 use crate::products::{
     Account, AccountStatus, LedgerEntry, LedgerEntryDirection, LedgerEntrySource, Money,
 };
@@ -89,6 +89,9 @@ pub fn accounts_of(mut table: Table, users: &HashMap<i64, Users>) -> Result<Vec<
         if !seen.insert(account_id) {
             return Err(row.refuse("account_id", "a number that stands there once"));
         }
+        if account_id == LENDING_FUND {
+            return Err(row.refuse("account_id", "a number that is not the lending fund's"));
+        }
         let user = users.get(&account_id);
         let owner = user
             .and_then(|user| user.owner)
@@ -162,6 +165,8 @@ pub fn read_entry(row: &Row<'_>) -> Result<Imported> {
             counterparty_account,
             source: LedgerEntrySource::Import,
             payment_id: None,
+            payment_kind: None,
+            reference: None,
         },
         place: row.place(),
     })

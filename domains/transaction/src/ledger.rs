@@ -1,21 +1,25 @@
 //! The ledger: how a booking changes an account, and how an approved loan is paid out of the
-//! lending fund. All of it is plain calculation in exact decimals; the handlers commit what it
-//! returns as one.
+//! lending fund. Transfers are in [`crate::transfer`]. All of it is plain calculation in exact
+//! decimals; the handlers commit what it returns as one.
 
 use mesh_core::{Error, EventId, Record, Result, TimestampMillis};
 use serde::{Deserialize, Serialize};
 
 use crate::products::inputs::LoanDecision;
 use crate::products::{
-    Account, AccountStatus, LedgerEntry, LedgerEntryDirection, LedgerEntrySource, Money, Payment,
-    PaymentStatus,
+    Account, AccountStatus, LedgerEntry, LedgerEntryDirection, LedgerEntryPaymentKind,
+    LedgerEntrySource, Money, Payment, PaymentKind, PaymentStatus,
 };
 
 /// Transaction numbers from here on are given to loan payouts: this number plus the
 /// application's. Imported rows have to lie below.
 pub const PAYOUT_IDS_FROM: i64 = 1_000_000_000_000_000;
 
-/// A payment is rejected because the fund does not cover it.
+/// The account of the lending fund, which transfers that pay a loan back go to. It is the bank's
+/// own and no client's, so it is not among `accounts` and has no bookings in `transactions`.
+pub const LENDING_FUND: i64 = 9_000_000_001;
+
+/// A payment is rejected because the fund, or the balance of who pays, does not cover it.
 pub const INSUFFICIENT_FUNDS: &str = "INSUFFICIENT_FUNDS";
 /// A payment is rejected because the bank keeps no such account.
 pub const UNKNOWN_ACCOUNT: &str = "UNKNOWN_ACCOUNT";
@@ -36,7 +40,7 @@ pub fn book(account: &mut Account, entry: &LedgerEntry) -> Result<()> {
 }
 
 /// The capital that loans are paid from. `available + reserved + paid_out` is always what it
-/// was opened with.
+/// was opened with and what was `repaid`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoanFund {
@@ -52,6 +56,9 @@ pub struct LoanFund {
     /// What has been paid out.
     #[serde(with = "money_text")]
     pub paid_out: Money,
+    /// What has been paid back; funds that were kept before there were transfers lack it.
+    #[serde(with = "money_text", default)]
+    pub repaid: Money,
 }
 
 impl LoanFund {
@@ -62,7 +69,18 @@ impl LoanFund {
             available: capital,
             reserved: Money::ZERO,
             paid_out: Money::ZERO,
+            repaid: Money::ZERO,
         }
+    }
+
+    /// Takes in what is paid back on a loan.
+    ///
+    /// # Errors
+    /// If a sum leaves the range of the money type.
+    pub fn take_back(&mut self, amount: Money) -> Result<()> {
+        self.available = self.available.checked_add(amount)?;
+        self.repaid = self.repaid.checked_add(amount)?;
+        Ok(())
     }
 
     /// Sets `amount` aside.
@@ -106,6 +124,10 @@ pub fn initiate(decision: &LoanDecision, at: TimestampMillis) -> Result<Payment>
         transaction_id: None,
         fund_balance: None,
         at,
+        kind: Some(PaymentKind::Payout),
+        from_account: Some(LENDING_FUND),
+        reference: None,
+        debit_transaction_id: None,
     })
 }
 
@@ -133,17 +155,11 @@ pub fn verify(
     account_known: bool,
     at: TimestampMillis,
 ) -> Result<Payment> {
-    let reject = |reason: &str| Payment {
-        status: PaymentStatus::Rejected,
-        reason: Some(reason.to_owned()),
-        at,
-        ..payment.clone()
-    };
     if !account_known {
-        return Ok(reject(UNKNOWN_ACCOUNT));
+        return Ok(rejected(payment, UNKNOWN_ACCOUNT, at));
     }
     if payment.amount > fund.available {
-        return Ok(reject(INSUFFICIENT_FUNDS));
+        return Ok(rejected(payment, INSUFFICIENT_FUNDS, at));
     }
     fund.reserve(payment.amount)?;
     Ok(Payment {
@@ -152,6 +168,16 @@ pub fn verify(
         at,
         ..payment.clone()
     })
+}
+
+/// The last step of a payment that is not made, because of `reason`.
+pub(crate) fn rejected(payment: &Payment, reason: &str, at: TimestampMillis) -> Payment {
+    Payment {
+        status: PaymentStatus::Rejected,
+        reason: Some(reason.to_owned()),
+        at,
+        ..payment.clone()
+    }
 }
 
 /// The last step: books the payout on the account and takes it out of the fund.
@@ -179,6 +205,8 @@ pub fn complete(
         counterparty_account: None,
         source: LedgerEntrySource::LoanPayout,
         payment_id: Some(payment.payment_id),
+        payment_kind: Some(LedgerEntryPaymentKind::Payout),
+        reference: None,
     };
     book(account, &entry)?;
     fund.pay(payment.amount)?;

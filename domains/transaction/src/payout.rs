@@ -12,7 +12,7 @@ use mesh_stream::Received;
 use crate::import::{ACCOUNT, ENTRY, entry_key, require_import};
 use crate::ledger::{LoanFund, complete, initiate, verify};
 use crate::products::inputs::{LoanDecision, LoanDecisionOutcome};
-use crate::products::{Account, Money, Payment, PaymentStatus};
+use crate::products::{Account, Money, Payment, PaymentKind, PaymentStatus};
 
 /// The documents that hold payments, by id.
 pub const PAYMENT: &str = "payment";
@@ -43,7 +43,7 @@ impl Handler<LoanDecision> for Begin {
     }
 }
 
-/// Takes a payment to its next step.
+/// Takes a payout to its next step; transfers are [booked at once](crate::transfer::Book).
 pub struct Settle {
     /// What the lending fund is opened with.
     pub capital: Money,
@@ -55,15 +55,11 @@ impl Handler<Payment> for Settle {
         let Some(step) = &event.value else {
             return Ok(Effects::new());
         };
+        if step.kind == Some(PaymentKind::Transfer) {
+            return Ok(Effects::new());
+        }
         let key = step.payment_id.to_string();
-        let payment: Payment = ctx.get_record(PAYMENT, &key).await?.ok_or_else(|| {
-            Error::new(
-                ErrorKind::FailedPrecondition,
-                "a payment arrives that was not begun here",
-            )
-            .with("payment_id", &key)
-            .mend("use the data directory that the payment was begun with")
-        })?;
+        let payment = find_payment(&key, ctx).await?;
         if payment.status != step.status {
             return Ok(Effects::new());
         }
@@ -76,16 +72,11 @@ impl Handler<Payment> for Settle {
 }
 
 impl Settle {
-    async fn fund(&self, ctx: &Context) -> Result<LoanFund> {
-        let fund = ctx.get(FUND.0, FUND.1).await?;
-        Ok(fund.unwrap_or_else(|| LoanFund::open(self.capital)))
-    }
-
     async fn verify(&self, payment: &Payment, key: &str, ctx: &Context) -> Result<Effects> {
         // An account that is not there yet must not be taken for one that is unknown.
         require_import(ctx)?;
         let account = find_account(payment, ctx).await?;
-        let mut fund = self.fund(ctx).await?;
+        let mut fund = find_fund(self.capital, ctx).await?;
         let verified = verify(
             payment,
             &mut fund,
@@ -105,7 +96,7 @@ impl Settle {
         let mut account = find_account(payment, ctx).await?.ok_or_else(|| {
             Error::internal("the account of a verified payment is gone").with("payment_id", key)
         })?;
-        let mut fund = self.fund(ctx).await?;
+        let mut fund = find_fund(self.capital, ctx).await?;
         let (completed, entry) =
             complete(payment, &mut fund, &mut account, TimestampMillis::now())?;
         // All in one commit: money is never in two places, nor in none.
@@ -118,6 +109,24 @@ impl Settle {
             .emit(&account)
             .emit(&completed))
     }
+}
+
+/// A payment that was begun here.
+pub(crate) async fn find_payment(key: &str, ctx: &Context) -> Result<Payment> {
+    ctx.get_record(PAYMENT, key).await?.ok_or_else(|| {
+        Error::new(
+            ErrorKind::FailedPrecondition,
+            "a payment arrives that was not begun here",
+        )
+        .with("payment_id", key)
+        .mend("use the data directory that the payment was begun with")
+    })
+}
+
+/// The lending fund, opened with `capital` if nothing was paid yet.
+pub(crate) async fn find_fund(capital: Money, ctx: &Context) -> Result<LoanFund> {
+    let fund = ctx.get(FUND.0, FUND.1).await?;
+    Ok(fund.unwrap_or_else(|| LoanFund::open(capital)))
 }
 
 async fn find_account(payment: &Payment, ctx: &Context) -> Result<Option<Account>> {

@@ -3,6 +3,7 @@
 mesh_macros::contract!("products/accounts/contract.odcs.yaml");
 mesh_macros::contract!("products/transactions/contract.odcs.yaml");
 mesh_macros::contract!("products/payments/contract.odcs.yaml");
+mesh_macros::contract!("products/transfer_orders/contract.odcs.yaml");
 
 /// What this domain relies on of other domains' products.
 pub mod inputs {

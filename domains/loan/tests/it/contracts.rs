@@ -1,4 +1,4 @@
-use loan::products::{Application, Decision, inputs};
+use loan::products::{Application, Decision, Loan, inputs};
 use mesh_core::contract::{Field, Retention, Type};
 use mesh_core::{Descriptor, Record};
 
@@ -20,8 +20,13 @@ fn described(fields: &[Field], topic: &str) {
 
 #[test]
 fn products_are_whole_and_say_what_they_are_made_from() {
-    let products: [&Descriptor; 2] = [Application::descriptor(), Decision::descriptor()];
-    let inputs: [&Descriptor; 3] = [
+    let products: [&Descriptor; 3] = [
+        Application::descriptor(),
+        Decision::descriptor(),
+        Loan::descriptor(),
+    ];
+    let inputs: [&Descriptor; 4] = [
+        inputs::BankPayment::descriptor(),
         inputs::ApplicantProfile::descriptor(),
         inputs::ApplicantScore::descriptor(),
         inputs::HistoryEntry::descriptor(),

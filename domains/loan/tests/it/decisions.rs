@@ -251,6 +251,7 @@ fn a_decision_holds_all_that_it_was_made_from() {
 
 fn booking(date: &str, amount: &str, purpose: Option<Purpose>) -> HistoryEntry {
     HistoryEntry {
+        transaction_id: 1,
         account_id: 9,
         booked_on: day(date),
         signed_amount: money(amount),

@@ -1,6 +1,6 @@
 use mesh_core::contract::{Field, Retention, Type};
 use mesh_core::{Descriptor, Record};
-use transaction::products::{Account, LedgerEntry, Payment, inputs};
+use transaction::products::{Account, LedgerEntry, Payment, TransferOrder, inputs};
 
 fn described(fields: &[Field], topic: &str) {
     for field in fields {
@@ -20,10 +20,11 @@ fn described(fields: &[Field], topic: &str) {
 
 #[test]
 fn products_are_whole_and_say_what_they_are_made_from() {
-    let products: [&Descriptor; 3] = [
+    let products: [&Descriptor; 4] = [
         Account::descriptor(),
         LedgerEntry::descriptor(),
         Payment::descriptor(),
+        TransferOrder::descriptor(),
     ];
     let inputs: [&Descriptor; 1] = [inputs::LoanDecision::descriptor()];
     let known: Vec<&str> = products
