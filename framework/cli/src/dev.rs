@@ -134,6 +134,7 @@ impl Dev {
         let mut command = if self.code {
             let found = FoundDomain {
                 name: self.name.clone(),
+                mesh: None,
                 folder: self.folder.clone(),
             };
             let programs = domains::build(&self.workspace, &[found]).await?;

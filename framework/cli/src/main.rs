@@ -2,8 +2,8 @@
 //! together.
 //!
 //! `mesh up` serves the platform (broker, registry, catalog, SQL), `mesh demo` brings up the
-//! platform and every domain found in `domains/` and runs the bank's flow, `mesh sql` asks a
-//! question, `mesh new` makes domains and products from templates, `mesh dev` runs one while it
+//! platform and every domain found in `domains/` and runs the flows of a bank and of a media
+//! service, `mesh sql` asks a question, `mesh flow` draws who reads what, `mesh new` makes domains and products from templates, `mesh dev` runs one while it
 //! is written, `mesh run` hosts a domain that is a folder without code, `mesh replay` makes a
 //! product anew and switches over to it, `mesh contract` reads, compares and translates
 //! contracts; `mesh plan`, `mesh apply` and `mesh adopt` bring a folder of products and the
@@ -19,6 +19,7 @@ mod broker_options;
 mod contract;
 mod demo;
 mod dev;
+mod flow;
 mod kafka;
 mod new;
 mod plan;
@@ -47,7 +48,8 @@ struct Cli {
 enum Command {
     /// Serve the platform: Kafka broker, schema registry, catalog and SQL
     Up(Box<platform::UpArgs>),
-    /// Bring up the platform and every domain, feed a bank's data, and run its flow
+    /// Bring up the platform and every domain, feed a bank's and a media service's data, and run
+    /// their flows
     Demo(demo::DemoArgs),
     /// Ask the mesh a question in SQL
     Sql(sql::SqlArgs),
@@ -61,6 +63,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Contracts checked, shown, compared, and carried from and to other formats
     Contract(contract::ContractArgs),
+    /// Draw which product is made from which, by their input ports
+    Flow(flow::FlowArgs),
     /// Show the steps from what stands on the platform to what a folder of products wishes
     Plan(plan::PlanArgs),
     /// Do the steps of a plan
@@ -100,6 +104,7 @@ fn main() -> ExitCode {
             Command::Replay(args) => replay::run(args).await,
             // Answers of their own for CI beside "it failed".
             Command::Contract(args) => return contract::run(args).await,
+            Command::Flow(args) => return flow::run(&args),
             Command::Plan(args) => return plan::plan(args).await,
             Command::Apply(args) => return plan::apply(args).await,
             Command::Adopt(args) => return plan::adopt(args).await,

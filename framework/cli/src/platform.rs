@@ -1,6 +1,7 @@
 //! `mesh up`: broker, registry, catalog and SQL in one process.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -82,6 +83,7 @@ pub(crate) fn start_logging(default: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }
 

@@ -1,7 +1,7 @@
 //! Running a source: one batch after the other, each committed with its position.
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,11 @@ const IDLE: Duration = Duration::from_millis(200);
 
 /// Reads until the source is done or the host takes nothing more in.
 pub(crate) async fn run(host: Arc<Host>, name: String, source: Arc<dyn Source>) {
-    let Some(folder) = host.config.source_dir.clone() else {
+    let folder = match source.reads_directory() {
+        true => host.config.source_dir.clone(),
+        false => Some(PathBuf::new()),
+    };
+    let Some(folder) = folder else {
         tracing::info!(
             source = name,
             "no source directory is configured, the source waits"
@@ -38,6 +42,8 @@ pub(crate) async fn run(host: Arc<Host>, name: String, source: Arc<dyn Source>) 
                 host.status.source_error(&name, None);
             }
             Ok(Stepped::Nothing) => {
+                backoff.reset();
+                host.status.source_waits(&name);
                 tokio::select! {
                     () = host.intake.cancelled() => return,
                     () = tokio::time::sleep(IDLE) => {}

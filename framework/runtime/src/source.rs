@@ -20,6 +20,12 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// What kept it from reading; the host shows the error and tries again with back-off.
     async fn next(&self, dir: &Path, position: u64, ctx: &Context) -> Result<SourceBatch>;
+
+    /// Whether it reads the source directory. One that does not, such as a clock, runs where
+    /// no directory is configured too; `dir` is empty then.
+    fn reads_directory(&self) -> bool {
+        true
+    }
 }
 
 /// One step of a [`Source`].

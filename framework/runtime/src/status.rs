@@ -52,6 +52,8 @@ pub(crate) struct SourceStatus {
     pub(crate) position: u64,
     pub(crate) total: Option<u64>,
     pub(crate) done: bool,
+    /// Whether it had nothing to read when it was asked last.
+    pub(crate) waiting: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,6 +153,7 @@ impl Status {
         source.position = position.position;
         source.total = position.total.or(source.total);
         source.done = position.done;
+        source.waiting = false;
         if position.note.is_some() {
             source.note.clone_from(&position.note);
         }
@@ -161,6 +164,14 @@ impl Status {
     pub(crate) fn source_error(&self, name: &str, error: Option<String>) {
         if let Some(source) = self.lock().sources.get_mut(name) {
             source.error = error;
+        }
+    }
+
+    /// A source had nothing to read.
+    pub(crate) fn source_waits(&self, name: &str) {
+        if let Some(source) = self.lock().sources.get_mut(name) {
+            source.waiting = true;
+            source.error = None;
         }
     }
 

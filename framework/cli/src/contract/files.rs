@@ -12,9 +12,9 @@ pub(super) const CONTRACT: &str = "contract.odcs.yaml";
 pub(super) const PRODUCT: &str = "product.odps.yaml";
 
 /// A contract, and the product beside it if there is one.
-pub(super) struct Loaded {
-    pub(super) contract: Contract,
-    pub(super) product: Option<Product>,
+pub(crate) struct Loaded {
+    pub(crate) contract: Contract,
+    pub(crate) product: Option<Product>,
 }
 
 /// Reads the text at `path`.
@@ -34,7 +34,7 @@ pub(super) fn text(path: &Path) -> Result<String> {
 
 /// Reads the product in the folder `path`, or the contract in the file `path` with the product
 /// beside it.
-pub(super) fn load(path: &Path) -> Result<Loaded> {
+pub(crate) fn load(path: &Path) -> Result<Loaded> {
     let contract = if path.is_dir() {
         path.join(CONTRACT)
     } else {

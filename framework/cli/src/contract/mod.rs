@@ -2,7 +2,7 @@
 
 mod diff;
 mod export;
-mod files;
+pub(crate) mod files;
 pub(crate) mod import;
 mod lint;
 mod show;

@@ -236,11 +236,11 @@ fn share(amount: i64, part: f64) -> i64 {
     ((amount as f64 * part / 10.0).round() as i64 * 10).max(10)
 }
 
-fn date(year: i32, month: u32, day: u32) -> NaiveDate {
+pub(crate) fn date(year: i32, month: u32, day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(year, month, day).unwrap_or_default()
 }
 
-fn hundredths(value: i64) -> String {
+pub(crate) fn hundredths(value: i64) -> String {
     let sign = if value < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", value.abs() / 100, value.abs() % 100)
 }
@@ -275,7 +275,7 @@ fn save_entries(directory: &Path, entries: &mut [Entry]) -> Result<()> {
     save_bytes(directory, "trans_made_up.asc.gz", &bytes)
 }
 
-fn save(directory: &Path, name: &str, text: &str) -> Result<()> {
+pub(crate) fn save(directory: &Path, name: &str, text: &str) -> Result<()> {
     save_bytes(directory, name, text.as_bytes())
 }
 
@@ -286,7 +286,7 @@ fn save_bytes(directory: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     std::fs::write(&partial, bytes)
         .and_then(|()| std::fs::rename(&partial, &file))
         .map_err(|error| {
-            Error::invalid("the made-up bank cannot be written")
+            Error::invalid("the made-up files cannot be written")
                 .with("file", file.display())
                 .with("cause", error)
                 .mend("choose a --data-dir that can be written and has room")

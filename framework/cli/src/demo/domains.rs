@@ -1,6 +1,6 @@
 //! The domains of a workspace: found in `domains/`, built by cargo.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,12 +10,42 @@ use tokio::process::Command;
 
 use crate::ports::claim;
 
+/// The word for every domain, whatever mesh it belongs to.
+pub(crate) const ALL: &str = "all";
+
 /// A folder under `domains/`.
 pub(crate) struct FoundDomain {
     /// The package's name, which is the domain's.
     pub(crate) name: String,
     /// Its folder.
     pub(crate) folder: PathBuf,
+    /// The mesh that it belongs to: `mesh` under `[package.metadata.mesh]` of its manifest.
+    pub(crate) mesh: Option<String>,
+}
+
+/// Those of the mesh called `wanted`; all of them if that is `all`.
+///
+/// # Errors
+/// If no domain belongs to it.
+pub(crate) fn of_mesh(found: Vec<FoundDomain>, wanted: &str) -> Result<Vec<FoundDomain>> {
+    if wanted == ALL {
+        return Ok(found);
+    }
+    let known: BTreeSet<String> = found
+        .iter()
+        .filter_map(|domain| domain.mesh.clone())
+        .collect();
+    let of: Vec<FoundDomain> = found
+        .into_iter()
+        .filter(|domain| domain.mesh.as_deref() == Some(wanted))
+        .collect();
+    if of.is_empty() {
+        let known: Vec<String> = known.into_iter().chain([ALL.to_owned()]).collect();
+        return Err(Error::not_found("no domain belongs to this mesh")
+            .with("mesh", wanted)
+            .mend(format!("choose one of {}", known.join(", "))));
+    }
+    Ok(of)
 }
 
 /// Every folder under `domains/` that holds a crate, by name.
@@ -33,17 +63,26 @@ pub(crate) fn find(workspace: &Path) -> Result<Vec<FoundDomain>> {
         let Ok(text) = std::fs::read_to_string(&manifest) else {
             continue;
         };
-        let name = toml::from_str::<toml::Table>(&text)
+        let package = toml::from_str::<toml::Table>(&text)
             .ok()
-            .and_then(|table| Some(table.get("package")?.get("name")?.as_str()?.to_owned()))
-            .ok_or_else(|| {
-                Error::invalid("a manifest without a package name")
-                    .with("file", manifest.display())
-                    .mend("add `[package]` with `name = …`")
-            })?;
+            .and_then(|mut table| table.remove("package"));
+        let text_at = |path: &[&str]| {
+            let mut at = package.as_ref()?;
+            for key in path {
+                at = at.get(key)?;
+            }
+            Some(at.as_str()?.to_owned())
+        };
+        let mesh = text_at(&["metadata", "mesh", "mesh"]);
+        let name = text_at(&["name"]).ok_or_else(|| {
+            Error::invalid("a manifest without a package name")
+                .with("file", manifest.display())
+                .mend("add `[package]` with `name = …`")
+        })?;
         found.push(FoundDomain {
             name,
             folder: entry.path(),
+            mesh,
         });
     }
     if found.is_empty() {

@@ -1,5 +1,5 @@
 //! `mesh demo`: the platform and every domain of the workspace as processes of their own,
-//! a bank's data fed to them, and the flow watched until nothing is left to do.
+//! a bank's and a media service's data fed to them, and the flow watched until nothing is left to do.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use crate::ui;
 mod bank;
 pub(crate) mod domains;
 mod folder;
+mod media;
 mod progress;
 mod secure;
 mod status;
@@ -28,6 +29,9 @@ use supervisor::{Program, Supervisor};
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
+    /// Which domains are run: those of `banking`, those of `media`, or `all`
+    #[arg(long, default_value = domains::ALL)]
+    mesh: String,
     /// Directory of the PKDD'99 bank files (account.asc, client.asc, disp.asc, district.asc,
     /// loan.asc, trans_*.gz); without it a small bank is made up
     #[arg(long, value_name = "DIR")]
@@ -35,8 +39,18 @@ pub(crate) struct DemoArgs {
     /// Customers of the made-up bank
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with = "berka")]
     customers: u32,
-    /// Seed of the made-up bank: the same seed makes the same bank
-    #[arg(long, default_value_t = 1999, conflicts_with = "berka")]
+    /// Directory of MovieLens files (ratings.csv or ratings.csv.gz, movies.csv), whose ratings
+    /// become views; without it a media service is made up
+    #[arg(long, value_name = "DIR")]
+    movielens: Option<PathBuf>,
+    /// An advertising report (data.csv) for the media mesh; without it one is made up
+    #[arg(long, value_name = "FILE")]
+    ads_report: Option<PathBuf>,
+    /// Viewers of the made-up media service
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "movielens")]
+    viewers: u32,
+    /// Seed of what is made up: the same seed makes the same bank and the same media service
+    #[arg(long, default_value_t = 1999)]
     seed: u64,
     /// Directory of all that the demo stores
     #[arg(long, env = "MESH_DATA_DIR", default_value = ".mesh/demo")]
@@ -67,6 +81,9 @@ pub(crate) struct DemoArgs {
     /// Give up when the flow is not done after this many seconds
     #[arg(long, default_value_t = 1800)]
     timeout: u64,
+    /// How long a process that has ended stays away before it is started again
+    #[arg(long, hide = true, default_value_t = 0, value_name = "SECONDS")]
+    restart_after: u64,
     /// Kill a domain at a failpoint once: NAME=FAILPOINT; of several for one domain each of
     /// its lives takes the next
     #[arg(long, hide = true, value_name = "NAME=FAILPOINT")]
@@ -78,8 +95,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     let started = Instant::now();
     let failpoints = parse_failpoints(&args.failpoint)?;
     let folder = DemoFolder::open(&args)?;
-    let source = folder.source()?;
-    let found = domains::find(&args.workspace)?;
+    let found = domains::of_mesh(domains::find(&args.workspace)?, &args.mesh)?;
 
     let programs = match &args.programs {
         Some(directory) => domains::built(directory, &found)?,
@@ -101,7 +117,11 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     if let Some(logins) = &logins {
         platform = platform.with_config(&logins.platform_config(&addresses.kafka)?);
     }
-    let mut supervisor = Supervisor::new(folder.logs()?, folder.processes_file());
+    let mut supervisor = Supervisor::new(
+        folder.logs()?,
+        folder.processes_file(),
+        Duration::from_secs(args.restart_after),
+    );
     supervisor.start(platform).await?;
     // Whatever fails from here on, the processes end with us: they are killed on drop.
     status::wait_for_platform(&addresses, &mut supervisor).await?;
@@ -114,6 +134,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
         ));
     }
     for ((domain, program), api) in found.iter().zip(programs).zip(&apis) {
+        let source = folder.source(domain.mesh.as_deref())?;
         let mut program = Program::domain(domain, program, *api, &addresses, &folder, &source)?
             .with_kafka_config(&args.cluster)?;
         if let Some(logins) = &logins {

@@ -51,6 +51,9 @@ pub(crate) struct SourceStatus {
     pub(crate) total: Option<u64>,
     #[serde(default)]
     pub(crate) done: bool,
+    /// Whether it had nothing to read when it was asked last.
+    #[serde(default)]
+    pub(crate) waiting: bool,
     /// What keeps it from reading on.
     #[serde(default)]
     pub(crate) error: Option<String>,
@@ -61,7 +64,10 @@ impl DomainStatus {
     pub(crate) fn is_idle(&self) -> bool {
         self.ready
             && self.outbox_pending == 0
-            && self.sources.iter().all(|source| source.done)
+            && self
+                .sources
+                .iter()
+                .all(|source| source.done || source.waiting)
             && self.handlers.iter().all(|handler| handler.lag == Some(0))
     }
 

@@ -116,6 +116,8 @@ struct Running {
     program: Program,
     child: Child,
     deaths: Vec<Instant>,
+    /// When one that has ended is started again.
+    again: Option<Instant>,
 }
 
 /// Keeps the demo's processes alive.
@@ -123,16 +125,19 @@ pub(crate) struct Supervisor {
     logs: PathBuf,
     processes_file: PathBuf,
     running: Vec<Running>,
+    /// How long one that has ended stays away.
+    restart_after: Duration,
     /// How often a process was started again.
     pub(crate) restarts: usize,
 }
 
 impl Supervisor {
-    pub(crate) fn new(logs: PathBuf, processes_file: PathBuf) -> Self {
+    pub(crate) fn new(logs: PathBuf, processes_file: PathBuf, restart_after: Duration) -> Self {
         Self {
             logs,
             processes_file,
             running: Vec::new(),
+            restart_after,
             restarts: 0,
         }
     }
@@ -143,6 +148,7 @@ impl Supervisor {
             program,
             child,
             deaths: Vec::new(),
+            again: None,
         });
         self.write_processes()
     }
@@ -221,8 +227,21 @@ impl Supervisor {
                 .try_wait()
                 .map_err(|error| Error::internal("a process cannot be watched").because(error))?;
             let Some(status) = ended else { continue };
-            let running = &mut self.running[at];
             let now = Instant::now();
+            let running = &mut self.running[at];
+            if !self.restart_after.is_zero() {
+                let again = running.again.get_or_insert_with(|| {
+                    ui::line(ui::dim(&format!(
+                        "{} ended with {status}",
+                        running.program.name
+                    )));
+                    now + self.restart_after
+                });
+                if now < *again {
+                    continue;
+                }
+                running.again = None;
+            }
             running
                 .deaths
                 .retain(|death| now.duration_since(*death) < RESTART_WINDOW);

@@ -30,7 +30,12 @@ pub(crate) struct ProductArgs {
     field: Vec<String>,
     /// Take the columns from a sample in CSV, JSON or Parquet, or from a schema; a sample of
     /// rows feeds a product without code
-    #[arg(long, value_name = "FILE", conflicts_with = "from_subject")]
+    #[arg(
+        long,
+        visible_alias = "sample",
+        value_name = "FILE",
+        conflicts_with = "from_subject"
+    )]
     from_sample: Option<PathBuf>,
     /// Take the columns from the latest schema of a registry's subject
     #[arg(long, value_name = "SUBJECT", requires = "registry")]

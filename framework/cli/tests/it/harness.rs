@@ -163,7 +163,11 @@ impl Demo {
             symlink(domain, workspace.join("domains").join(name)).unwrap();
         }
         let manifest = workspace.join("domains/receipts/Cargo.toml");
-        std::fs::write(manifest, "[package]\nname = \"receipts\"\n").unwrap();
+        std::fs::write(
+            manifest,
+            "[package]\nname = \"receipts\"\n[package.metadata.mesh]\nmesh = \"banking\"\n",
+        )
+        .unwrap();
         receipts::install(&programs.join("receipts"), lost);
         // The dead leave their groups and transactions sooner, so that a round is short; but no
         // transaction times out while a node of Apache Kafka starts, see docs/exactly-once.md.
@@ -185,11 +189,13 @@ impl Demo {
 
     /// Runs it on `kafka`, or on the embedded broker.
     pub(crate) fn run(&mut self, kafka: Option<&Kafka>, arguments: &[String]) {
+        let of_a_mesh = arguments.iter().any(|text| text.starts_with("--mesh="));
         let mut child = mesh()
             .arg("demo")
             .args(kafka.map(|kafka| format!("--kafka={}", kafka.bootstrap)))
             .args(["--kafka-port=0", "--registry-port=0", "--http-port=0"])
             .args(["--domain-port=0", "--timeout=600"])
+            .args((!of_a_mesh).then_some("--mesh=banking"))
             .arg(format!(
                 "--data-dir={}",
                 self.folder().join("demo").display()

@@ -6,6 +6,7 @@
 //! them; where `CI` is set, a missing one fails.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod contract;
 mod contract_diff;
 mod demo;
