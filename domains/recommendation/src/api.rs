@@ -5,7 +5,7 @@ use mesh_runtime::{Context, Reply, Request};
 
 use crate::model::{Popular, Row, State, list};
 use crate::products::{ItemNeighbours, RecommendationList};
-use crate::suggest::{LIST, POPULAR, ROW, Shelf};
+use crate::suggest::{Known, LIST, POPULAR, ROW, Shelf};
 
 /// `GET /v1/users/{user_id}/list`: the user's list as it was made with the last view; for a user
 /// without views what is popular now.
@@ -25,7 +25,9 @@ pub async fn user_list(request: Request, ctx: Context) -> Result<Reply<Recommend
     };
     let newcomer = RecommendationList {
         user_id,
-        items: Shelf::new(&ctx).list(&list(&state)).await?,
+        items: Shelf::new(&ctx, &Known::default())
+            .list(&list(&state))
+            .await?,
         made_at: TimestampMillis::now(),
         caused_by: None,
         latency_ms: None,
@@ -44,7 +46,7 @@ pub async fn neighbours(request: Request, ctx: Context) -> Result<Reply<ItemNeig
         Error::not_found("nobody has watched this item")
             .mend("see the product neighbours for the items that have some")
     })?;
-    let known = Shelf::new(&ctx)
+    let known = Shelf::new(&ctx, &Known::default())
         .neighbours(item, &row.neighbours(), TimestampMillis::now())
         .await?;
     Reply::one(&request, known)

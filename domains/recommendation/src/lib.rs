@@ -23,7 +23,7 @@ pub fn domain(settings: settings::Settings) -> Domain {
         .into_iter()
         .fold(Domain::new(env!("CARGO_PKG_NAME")), Domain::declared)
         .source(titles::TITLES, titles::Titles)
-        .handler::<products::inputs::WatchedView, _>("suggest", suggest::Suggest { settings })
+        .handler::<products::inputs::WatchedView, _>("suggest", suggest::Suggest::new(settings))
         .api(|routes| {
             routes
                 .get("/v1/users/{user_id}/list", api::user_list)

@@ -4,7 +4,8 @@
 //! what is suggested. A view touches the documents of the viewer, of the items that were watched
 //! last, and of what is popular: thirteen at most, however many users and items there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use mesh_core::{Result, TimestampMillis};
@@ -34,8 +35,18 @@ pub const LIST: &str = "list";
 
 /// Counts views and makes lists.
 pub struct Suggest {
-    /// The domain's settings.
-    pub settings: Settings,
+    settings: Settings,
+    titles: Known,
+}
+
+impl Suggest {
+    /// With the domain's settings.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            titles: Known::default(),
+        }
+    }
 }
 
 #[async_trait]
@@ -57,7 +68,6 @@ impl Handler<WatchedView> for Suggest {
             rows,
             popular: popular.unwrap_or_default(),
         };
-        let before = state.clone();
         let made = view(
             &mut state,
             seen.item_id,
@@ -67,15 +77,13 @@ impl Handler<WatchedView> for Suggest {
 
         let mut effects = Effects::new();
         effects.add_put(VIEWER, user.as_str(), &state.viewer);
-        for (item, row) in &state.rows {
-            if before.rows.get(item) != Some(row) {
+        if made.counted {
+            for (item, row) in &state.rows {
                 effects.add_put(ROW, item.to_string(), row);
             }
-        }
-        if state.popular != before.popular {
             effects.add_put(POPULAR.0, POPULAR.1, &state.popular);
         }
-        let mut titles = Shelf::new(ctx);
+        let titles = Shelf::new(ctx, &self.titles);
         let items = titles.list(&made.list).await?;
         let made_at = TimestampMillis::now();
         // The clocks of broker and domain may differ by a little.
@@ -96,32 +104,54 @@ impl Handler<WatchedView> for Suggest {
     }
 }
 
-/// Titles, each looked up once.
+/// Titles that were looked up before. The file is read once and a title never changes, so one that
+/// is known stays right; an item without one is looked up again.
+#[derive(Default)]
+pub(crate) struct Known(Mutex<HashMap<Item, String>>);
+
+/// How many titles are held at most; then they are looked up anew.
+const HELD: usize = 100_000;
+
+impl Known {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Item, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold(&self, item: Item, title: String) {
+        let mut known = self.lock();
+        if known.len() >= HELD {
+            known.clear();
+        }
+        known.insert(item, title);
+    }
+}
+
+/// Gives suggestions their titles.
 pub(crate) struct Shelf<'a> {
     ctx: &'a Context,
-    known: BTreeMap<Item, Option<String>>,
+    known: &'a Known,
 }
 
 impl<'a> Shelf<'a> {
-    pub(crate) fn new(ctx: &'a Context) -> Self {
-        Self {
-            ctx,
-            known: BTreeMap::new(),
-        }
+    pub(crate) fn new(ctx: &'a Context, known: &'a Known) -> Self {
+        Self { ctx, known }
     }
 
-    async fn title(&mut self, item: Item) -> Result<Option<String>> {
-        if let Some(title) = self.known.get(&item) {
-            return Ok(title.clone());
+    async fn title(&self, item: Item) -> Result<Option<String>> {
+        let known = self.known.lock().get(&item).cloned();
+        if known.is_some() {
+            return Ok(known);
         }
         let title: Option<Title> = self.ctx.get(TITLE, &item.to_string()).await?;
         let title = title.map(|one| one.title);
-        self.known.insert(item, title.clone());
+        if let Some(title) = &title {
+            self.known.hold(item, title.clone());
+        }
         Ok(title)
     }
 
     /// A list as its contract has it.
-    pub(crate) async fn list(&mut self, ranked: &[Ranked]) -> Result<Vec<RecommendationListItems>> {
+    pub(crate) async fn list(&self, ranked: &[Ranked]) -> Result<Vec<RecommendationListItems>> {
         let mut items = Vec::with_capacity(ranked.len());
         for (one, rank) in ranked.iter().zip(1..) {
             items.push(RecommendationListItems {
@@ -140,7 +170,7 @@ impl<'a> Shelf<'a> {
 
     /// Neighbours as their contract has them.
     pub(crate) async fn neighbours(
-        &mut self,
+        &self,
         item: Item,
         neighbours: &[Neighbour],
         made_at: TimestampMillis,

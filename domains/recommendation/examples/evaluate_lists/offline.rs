@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+use recommendation::model::{RECENCY, WINDOW};
+
 use super::{Item, Score, Split, View};
 
 const NEIGHBOURS: [usize; 8] = [5, 10, 20, 30, 50, 100, 200, usize::MAX];
@@ -18,6 +20,9 @@ enum Of {
     History,
     /// Those of the item that might be suggested (Sarwar and others).
     Candidate,
+    /// Those of the items that the user has watched last, as the domain's model weighs them. Not
+    /// a usual item-kNN: it shows how much of the model's lead is the recency alone.
+    Last,
 }
 
 /// A form of item-kNN.
@@ -32,8 +37,10 @@ impl fmt::Display for Fit {
         let of = match self.of {
             Of::History => "the watched item",
             Of::Candidate => "the candidate",
+            Of::Last => "the items watched last",
         };
         match self.k {
+            usize::MAX if self.of == Of::Last => write!(f, "item-kNN, all neighbours of {of}"),
             usize::MAX => write!(f, "item-kNN, all neighbours"),
             k => write!(f, "item-kNN, k = {k} of {of}"),
         }
@@ -44,6 +51,18 @@ impl fmt::Display for Fit {
 pub(crate) fn items(views: &[View]) -> usize {
     let items: BTreeSet<Item> = views.iter().map(|view| view.item).collect();
     items.len()
+}
+
+/// Each user's last items, the latest first.
+fn last_items(views: &[View]) -> BTreeMap<i64, Vec<Item>> {
+    let mut last: BTreeMap<i64, Vec<Item>> = BTreeMap::new();
+    for view in views.iter().rev() {
+        let items = last.entry(view.user).or_default();
+        if items.len() < WINDOW && !items.contains(&view.item) {
+            items.push(view.item);
+        }
+    }
+    last
 }
 
 fn histories(views: &[View]) -> BTreeMap<i64, BTreeSet<Item>> {
@@ -115,6 +134,7 @@ impl Fit {
         self,
         neighbours: &HashMap<Item, Vec<(Item, f64)>>,
         seen: &BTreeSet<Item>,
+        last: &[Item],
     ) -> HashMap<Item, f64> {
         let mut scores: HashMap<Item, f64> = HashMap::new();
         match self.of {
@@ -122,6 +142,15 @@ impl Fit {
                 let similar = seen.iter().filter_map(|item| neighbours.get(item));
                 for (other, similarity) in similar.flat_map(|all| all.iter().take(self.k)) {
                     *scores.entry(*other).or_default() += similarity;
+                }
+            }
+            Of::Last => {
+                let mut weight = 1.0;
+                for item in last {
+                    for (other, similarity) in neighbours[item].iter().take(self.k) {
+                        *scores.entry(*other).or_default() += weight * similarity;
+                    }
+                    weight *= RECENCY;
                 }
             }
             Of::Candidate => {
@@ -143,22 +172,22 @@ impl Fit {
         let histories = histories(&split.train);
         let neighbours = neighbours(&histories);
         let none = BTreeSet::new();
+        let last = last_items(&split.train);
         let forms = NEIGHBOURS.iter().flat_map(|k| {
-            const BOTH: [Of; 2] = [Of::History, Of::Candidate];
-            // Without a limit both are the same.
-            let forms = if *k == usize::MAX {
-                &BOTH[..1]
-            } else {
-                &BOTH[..]
-            };
-            forms.iter().map(|of| Fit { of: *of, k: *k })
+            let all = [Of::History, Of::Candidate, Of::Last];
+            // Without a limit the first two are the same.
+            let forms = all
+                .into_iter()
+                .filter(|of| *k < usize::MAX || *of != Of::Candidate);
+            forms.map(|of| Fit { of, k: *k })
         });
         forms
             .map(|fit| {
                 let mut score = Score::default();
                 for (user, held) in &split.held {
                     let seen = histories.get(user).unwrap_or(&none);
-                    let scores = fit.scores(&neighbours, seen);
+                    let last = last.get(user).map_or(&[][..], Vec::as_slice);
+                    let scores = fit.scores(&neighbours, seen, last);
                     score.add(place(&scores, seen, *held));
                 }
                 (fit, score)
@@ -167,14 +196,14 @@ impl Fit {
     }
 }
 
-/// The form with the highest hit rate on `split`, of equals the one with the higher NDCG; prints
+/// The usual form with the highest hit rate on `split`, of equals the one with the higher NDCG; prints
 /// all of them.
 pub(crate) fn choose(split: &Split) -> Fit {
     let fits = Fit::all(split);
     let mut best = fits[0];
     for (fit, score) in fits {
         score.row(&fit.to_string());
-        if (score.hits, score.gain) > (best.1.hits, best.1.gain) {
+        if fit.of != Of::Last && (score.hits, score.gain) > (best.1.hits, best.1.gain) {
             best = (fit, score);
         }
     }

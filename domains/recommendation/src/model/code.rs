@@ -24,7 +24,7 @@ impl Writer {
     }
 
     pub(super) fn into_text(self) -> String {
-        let mut text = String::with_capacity(self.bytes.len().div_ceil(3) * 4);
+        let mut text = Vec::with_capacity(self.bytes.len().div_ceil(3) * 4);
         for chunk in self.bytes.chunks(3) {
             let bits = chunk
                 .iter()
@@ -32,10 +32,11 @@ impl Writer {
                 << (8 * (3 - chunk.len()));
             for place in 0..=chunk.len() {
                 let digit = bits >> (18 - 6 * place) & 63;
-                text.push(char::from(DIGITS[digit as usize]));
+                text.push(DIGITS[digit as usize]);
             }
         }
-        text
+        // All of it is ASCII, so nothing is replaced.
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
@@ -50,18 +51,34 @@ const CUT: &str = "a text of numbers is cut off";
 impl Reader {
     pub(super) fn new(text: &str) -> Result<Self, &'static str> {
         let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
-        for chunk in text.as_bytes().chunks(4) {
-            if chunk.len() == 1 {
-                return Err(CUT);
-            }
-            let mut bits = 0_u32;
-            for digit in chunk {
-                bits = bits << 6 | value(*digit)?;
-            }
-            bits <<= 6 * (4 - chunk.len());
-            bytes.extend(&bits.to_be_bytes()[1..chunk.len()]);
+        let mut chunks = text.as_bytes().chunks_exact(4);
+        // What is no digit has bits that no digit has, so one look at the end is enough.
+        let mut all = 0;
+        for chunk in &mut chunks {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|at| VALUES[usize::from(chunk[at])]);
+            all |= a | b | c | d;
+            let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+            let [_, first, second, third] = bits.to_be_bytes();
+            bytes.extend_from_slice(&[first, second, third]);
         }
-        Ok(Self { bytes, at: 0 })
+        let rest = chunks.remainder();
+        if rest.len() == 1 {
+            return Err(CUT);
+        }
+        let mut bits = 0_u32;
+        for digit in rest {
+            let value = VALUES[usize::from(*digit)];
+            all |= value;
+            bits = bits << 6 | u32::from(value);
+        }
+        if !rest.is_empty() {
+            bits <<= 6 * (4 - rest.len());
+            bytes.extend_from_slice(&bits.to_be_bytes()[1..rest.len()]);
+        }
+        match all < 64 {
+            true => Ok(Self { bytes, at: 0 }),
+            false => Err("a text of numbers holds another character"),
+        }
     }
 
     fn byte(&mut self) -> Result<u8, &'static str> {
@@ -106,13 +123,13 @@ impl Reader {
     }
 }
 
-fn value(digit: u8) -> Result<u32, &'static str> {
-    Ok(u32::from(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'-' => 62,
-        b'_' => 63,
-        _ => return Err("a text of numbers holds another character"),
-    }))
-}
+/// The value of each digit; 255 for what is none.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut at = 0;
+    while at < DIGITS.len() {
+        values[DIGITS[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};

@@ -109,6 +109,8 @@ pub struct Made {
     pub list: Vec<Ranked>,
     /// The items whose neighbours, or their order, are other than before, with these.
     pub moved: Vec<(Item, Vec<Neighbour>)>,
+    /// Whether the view was counted; if not, only the viewer has changed.
+    pub counted: bool,
 }
 
 /// The items whose rows a view of `item` by `viewer` touches, each once.
@@ -131,7 +133,8 @@ pub fn view(state: &mut State, item: Item, at: i64, decay: Decay) -> Made {
         .iter()
         .map(|item| ids(&state.rows[item].neighbours()))
         .collect();
-    if !state.viewer.recent().contains(&item) {
+    let counted = !state.viewer.recent().contains(&item);
+    if counted {
         count(state, item, at, decay);
     }
     state.viewer.watch(item);
@@ -146,6 +149,7 @@ pub fn view(state: &mut State, item: Item, at: i64, decay: Decay) -> Made {
     Made {
         list: list(state),
         moved,
+        counted,
     }
 }
 
@@ -170,27 +174,29 @@ fn count(state: &mut State, item: Item, at: i64, decay: Decay) {
 /// The list of the viewer of `state`: what is similar to the last items, then what is popular,
 /// without what was watched already. Rows of other items are not looked at.
 pub fn list(state: &State) -> Vec<Ranked> {
-    let mut scores: BTreeMap<Item, f64> = BTreeMap::new();
+    let mut shares: Vec<(Item, f64)> = Vec::new();
     let mut weight = 1.0;
-    for item in state.viewer.recent().iter().rev() {
-        for (other, similarity) in state
-            .rows
-            .get(item)
-            .map(Row::similarities)
-            .unwrap_or_default()
-        {
-            *scores.entry(other).or_default() += weight * similarity;
-        }
+    for row in state
+        .viewer
+        .recent()
+        .iter()
+        .rev()
+        .map(|item| state.rows.get(item))
+    {
+        let similar = row.into_iter().flat_map(Row::similarities);
+        shares.extend(similar.map(|(other, similarity)| (other, weight * similarity)));
         weight *= RECENCY;
     }
-    let mut ranked: Vec<Ranked> = scores
-        .into_iter()
-        .filter(|(item, score)| *score > 0.0 && !state.viewer.has_seen(*item))
-        .map(|(item, score)| Ranked {
-            item,
-            score,
+    // Stable, so that shares are always summed in the same order; and each row is sorted already.
+    shares.sort_by_key(|(item, _)| *item);
+    let mut ranked: Vec<Ranked> = shares
+        .chunk_by(|one, next| one.0 == next.0)
+        .map(|shares| Ranked {
+            item: shares[0].0,
+            score: shares.iter().map(|(_, share)| share).sum(),
             method: Method::Similar,
         })
+        .filter(|one| one.score > 0.0 && !state.viewer.has_seen(one.item))
         .collect();
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item)));
     ranked.truncate(LENGTH);

@@ -25,9 +25,9 @@ struct Pair {
     item: Item,
     /// Views in common, decayed.
     common: f32,
-    /// The other's views when the pair was counted last, decayed since as all of the row. What the
-    /// other was watched since then without this one is missing, which favours neither: its
-    /// similarity would be lower, and grows stale no faster than interest does.
+    /// The other's views when the pair was counted last, decayed since as all of the row. What is
+    /// missing is how often the other was watched without this one since then: a similarity is as
+    /// of the last view in common, so that a view touches no rows but those of its user.
     views: f32,
 }
 
@@ -124,12 +124,11 @@ impl Row {
     }
 
     /// Every item that is kept as similar, with its similarity.
-    pub(super) fn similarities(&self) -> Vec<(Item, f64)> {
+    pub(super) fn similarities(&self) -> impl Iterator<Item = (super::Item, f64)> {
         let own = self.views().powf(OWN_SHARE);
         self.pairs
             .iter()
-            .map(|pair| (pair.item, pair.similarity(own)))
-            .collect()
+            .map(move |pair| (pair.item, pair.similarity(own)))
     }
 
     /// The [`LENGTH`] most similar items with [`SUPPORT`], the most similar first.

@@ -24,7 +24,12 @@ fn settings_are_read_or_refused_with_their_name() {
         ("MESH_PSEUDONYM_KEY", &"+1".repeat(32)),
     ] {
         let text = read(name, wrong).unwrap_err().log_line();
-        assert!(text.contains(name) && !text.contains(wrong), "{text}");
+        assert!(text.contains(name), "{text}");
+        // What was meant as a secret is not shown even where it is none.
+        assert!(
+            name != "MESH_PSEUDONYM_KEY" || !text.contains(wrong),
+            "{text}"
+        );
     }
 }
 
