@@ -12,7 +12,7 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -63,7 +63,8 @@ def read(bootstrap, registry, topic):
                 left.discard(message.partition())
                 continue
             assert error is None, error
-            rows.append((message.key(), decode(message.value(), context)))
+            row = decode(message.value(), context)
+            rows.append((message.key(), {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}))
     consumer.close()
     return rows
 
@@ -84,7 +85,7 @@ def main():
         ordered = {order["payment_id"]: order for order in json.load(file)}
 
     taken = Counter(row["payment_id"] for _, row in orders)
-    assert taken == Counter(ordered), f"{len(ordered)} orders, {sum(taken.values())} taken for {len(taken)} payments"
+    assert taken == Counter(ordered.keys()), f"{len(ordered)} orders, {sum(taken.values())} taken for {len(taken)} payments"
 
     steps = defaultdict(list)
     for _, row in payments:
