@@ -5,19 +5,21 @@ use std::time::{Duration, Instant};
 
 use mesh_broker::{Broker, BrokerConfig};
 use mesh_catalog::{Catalog, CatalogConfig};
-use mesh_core::{Descriptor, Record};
+use mesh_core::{Descriptor, EventId, Record, TraceContext};
 use mesh_registry::{Registry, RegistryConfig};
 use mesh_runtime::{Config, Running};
 use mesh_stream::{
-    Admin, Producer, Registered, RegistryClient, StreamConfig, TopicSpec, TypedProducer,
-    register_product,
+    Admin, CatalogClient, Decoder, GroupConsumer, Headers, Producer, RawRecord, Registered,
+    RegistryClient, StreamConfig, TopicSpec, TypedProducer, register_product,
 };
+use notification::settings::Settings;
 use serde_json::Value as Json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub(crate) struct Mesh {
-    running: Running,
+    running: Option<Running>,
+    config: Config,
     base: String,
     http: reqwest::Client,
     stream: StreamConfig,
@@ -45,8 +47,13 @@ async fn provide(stream: &StreamConfig, product: &Descriptor) -> Registered {
 }
 
 impl Mesh {
-    /// Starts all of it; what the domain reads of others is there, and empty.
+    /// Starts all of it without a mail server.
     pub(crate) async fn start() -> Self {
+        Self::start_with(Settings::read(|_| None).unwrap()).await
+    }
+
+    /// Starts all of it; what the domain reads of others is there, and empty.
+    pub(crate) async fn start_with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
         let mut config = BrokerConfig::new(folder.path().join("kafka"), address);
@@ -66,22 +73,49 @@ impl Mesh {
         config.catalog_url = catalog_url.parse().unwrap();
         config.listen = address;
         let stream = StreamConfig::new(broker.bootstrap(), &registry_url, "test");
-        let domain = notification::domain();
+        let domain = notification::domain(settings.clone()).unwrap();
         for product in domain.reads() {
             if product.contract.domain != env!("CARGO_PKG_NAME") {
                 provide(&stream, product).await;
             }
         }
-        let running = Running::start(domain, config).await.unwrap();
-        Self {
-            base: format!("http://{}", running.address()),
-            running,
+        let mut mesh = Self {
+            running: None,
+            config,
+            base: String::new(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stream,
             servers,
             broker,
             _folder: folder,
+        };
+        mesh.restart(settings).await;
+        mesh
+    }
+
+    /// Stops the domain if it runs, and starts it on the same store.
+    pub(crate) async fn restart(&mut self, settings: Settings) {
+        self.halt().await;
+        let domain = notification::domain(settings).unwrap();
+        let running = Running::start(domain, self.config.clone()).await.unwrap();
+        self.base = format!("http://{}", running.address());
+        self.running = Some(running);
+        self.until("ready", |status| status["ready"] == true).await;
+    }
+
+    /// Stops the domain alone.
+    pub(crate) async fn halt(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
         }
+    }
+
+    /// Answers for the domain `name` with `router`.
+    pub(crate) async fn stand_in(&mut self, name: &str, router: axum::Router) {
+        let url = serve(router, &mut self.servers).await;
+        let catalog = CatalogClient::new(&self.config.catalog_url).unwrap();
+        let url = url.parse().unwrap();
+        catalog.register_domain(name, &url, &[]).await.unwrap();
     }
 
     /// `POST path` to the domain; the status and what was answered. A domain that is still
@@ -142,18 +176,70 @@ impl Mesh {
 
     /// Publishes a record of a product that the domain reads, as its owner would.
     pub(crate) async fn publish<R: Record>(&self, record: &R) {
+        self.publish_as(EventId::new(), record).await;
+    }
+
+    /// Publishes a record as the event `id`.
+    pub(crate) async fn publish_as<R: Record>(&self, id: EventId, record: &R) {
         let ids = provide(&self.stream, R::descriptor()).await;
         let producer = Producer::new(&self.stream).unwrap();
         let typed: TypedProducer<R> = TypedProducer::new(producer, ids);
-        typed.send(record).await.unwrap().await.unwrap();
+        let headers = Headers {
+            event_id: id,
+            ..Headers::of::<R>(TraceContext::new())
+        };
+        let delivery = typed.send_with(record, headers).await.unwrap();
+        delivery.await.unwrap();
+    }
+
+    /// A reader of `R` from its first record on.
+    pub(crate) fn reader<R: Record>(&self) -> Reader<R> {
+        let topic = R::descriptor().topic.as_str();
+        let group = format!("judge-{}", EventId::new());
+        let registry = RegistryClient::new(&self.stream.registry_url).unwrap();
+        Reader {
+            consumer: GroupConsumer::new(&self.stream, &group, &[topic]).unwrap(),
+            decoder: Decoder::new(registry).unwrap(),
+        }
     }
 
     /// Stops the domain, and then the platform.
-    pub(crate) async fn stop(self) {
-        self.running.stop().await;
+    pub(crate) async fn stop(mut self) {
+        self.halt().await;
         for server in &self.servers {
             server.abort();
         }
         self.broker.shutdown().await.unwrap();
+    }
+}
+
+pub(crate) struct Reader<R: Record> {
+    consumer: GroupConsumer,
+    decoder: Decoder<R>,
+}
+
+impl<R: Record> Reader<R> {
+    /// The next record, with its key; a tombstone has no value.
+    pub(crate) async fn next(&self) -> (R::Key, Option<R>) {
+        let raw = tokio::time::timeout(Duration::from_secs(30), self.raw());
+        let raw = raw.await.expect("a record within 30 s");
+        let record = self.decoder.decode(&raw).await.unwrap();
+        (record.key, record.value)
+    }
+
+    /// Makes sure that nothing more comes.
+    pub(crate) async fn nothing_more(&self) {
+        let raw = tokio::time::timeout(Duration::from_millis(1_500), self.raw()).await;
+        assert!(raw.is_err(), "one more record came");
+    }
+
+    /// The next record, however long it takes; the domain may still have to make the topic.
+    async fn raw(&self) -> RawRecord {
+        loop {
+            match self.consumer.recv().await {
+                Ok(raw) => return raw,
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+        }
     }
 }
