@@ -12,7 +12,7 @@ use crate::products::{CreditScore, Profile, ProfileAccountsRole};
 use crate::scorecard;
 
 /// The documents that hold each client's latest score, by client.
-const SCORE: &str = "score";
+pub const SCORE: &str = "score";
 
 /// What `POST /v1/credit_scores` takes.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -109,7 +109,12 @@ pub async fn make_score(request: Request, ctx: Context) -> Result<Reply<CreditSc
     Reply::commit(&request, question, score, effects)
 }
 
-async fn find_profile(ctx: &Context, client_id: i64) -> Result<Profile> {
+/// The profile of a client.
+///
+/// # Errors
+/// Retryable while the clients are still being read; not found for an unknown client, and for
+/// one who is erased.
+pub(crate) async fn find_profile(ctx: &Context, client_id: i64) -> Result<Profile> {
     if let Some(profile) = ctx.get_record(PROFILE, &client_id.to_string()).await? {
         return Ok(profile);
     }

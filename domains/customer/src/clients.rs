@@ -36,11 +36,7 @@ pub struct District {
 /// If a file is missing, or a row is not what the files of this bank hold; the error names
 /// file, line and field.
 pub fn read_profiles(dir: &Path) -> Result<Vec<Profile>> {
-    let districts = read_districts(Table::open(
-        dir,
-        DISTRICTS,
-        &["A1", "A2", "A3", "A11", "A12", "A13"],
-    )?)?;
+    let districts = open_districts(dir)?;
     let mut accounts = read_dispositions(Table::open(
         dir,
         DISPOSITIONS,
@@ -48,6 +44,15 @@ pub fn read_profiles(dir: &Path) -> Result<Vec<Profile>> {
     )?)?;
     let clients = Table::open(dir, CLIENTS, &["client_id", "birth_number", "district_id"])?;
     read_clients(clients, &districts, &mut accounts)
+}
+
+/// The districts in `dir` by number.
+///
+/// # Errors
+/// If the file is missing, or as [`read_districts`].
+pub fn open_districts(dir: &Path) -> Result<HashMap<i32, District>> {
+    let columns = ["A1", "A2", "A3", "A11", "A12", "A13"];
+    read_districts(Table::open(dir, DISTRICTS, &columns)?)
 }
 
 /// The clients of `table` as profiles, ordered by client.

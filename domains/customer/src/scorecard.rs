@@ -1,8 +1,8 @@
 //! The scorecard: points for what a client's history, age and district show.
 //!
-//! It is set by experience and written down here whole, so that every score can be explained
-//! line by line. It looks at nothing that lies after the day of the assessment, and never at
-//! how a loan ended.
+//! It is a judgemental scorecard, set by experience and written down here whole, so that every
+//! score can be explained line by line; docs/scorecard.md says by which method, and how it does. It
+//! looks at nothing that lies after the day of the assessment, and never at how a loan ended.
 
 use chrono::{Datelike, NaiveDate};
 use mesh_core::{Decimal, Result};
@@ -18,6 +18,15 @@ pub const VERSION: &str = "1.0.0";
 
 /// Points of a client about whom nothing speaks for or against.
 pub const BASE_POINTS: i32 = 300;
+
+/// The scale of the points: so many points stand for [`SCALE_ODDS`], and [`DOUBLE_ODDS`] more for
+/// twice the odds. The three are those of the worked example in N. Siddiqi, Credit Risk Scorecards
+/// (Wiley, 2006), and fitted to nothing.
+pub const SCALE_POINTS: i32 = 600;
+/// Good clients to one bad client at [`SCALE_POINTS`].
+pub const SCALE_ODDS: f64 = 50.0;
+/// Points that double the odds.
+pub const DOUBLE_ODDS: f64 = 20.0;
 
 /// Months of history that a score needs.
 pub const MIN_MONTHS: i32 = 3;
@@ -167,6 +176,17 @@ impl Scale {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// The logarithm of the odds (good to bad) that points stand for.
+pub fn log_odds(points: i32) -> f64 {
+    let doublings = f64::from(points - SCALE_POINTS) / DOUBLE_ODDS;
+    SCALE_ODDS.ln() + doublings * std::f64::consts::LN_2
+}
+
+/// The probability of a bad end that points stand for, from 0 to 1.
+pub fn probability_of_bad(points: i32) -> f64 {
+    1.0 / (1.0 + log_odds(points).exp())
 }
 
 /// Scores a client as of a day.

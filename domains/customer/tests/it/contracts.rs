@@ -1,4 +1,4 @@
-use customer::products::{CreditScore, Profile, inputs};
+use customer::products::{Change, CreditScore, Drift, Erasure, Profile, inputs};
 use mesh_core::contract::{Field, Retention, Type};
 use mesh_core::{Descriptor, Record};
 
@@ -20,8 +20,17 @@ fn described(fields: &[Field], topic: &str) {
 
 #[test]
 fn products_are_whole_and_say_what_they_are_made_from() {
-    let products: [&Descriptor; 2] = [Profile::descriptor(), CreditScore::descriptor()];
-    let inputs: [&Descriptor; 1] = [inputs::HistoryEntry::descriptor()];
+    let products: [&Descriptor; 5] = [
+        Profile::descriptor(),
+        CreditScore::descriptor(),
+        Change::descriptor(),
+        Erasure::descriptor(),
+        Drift::descriptor(),
+    ];
+    let inputs: [&Descriptor; 2] = [
+        inputs::HistoryEntry::descriptor(),
+        inputs::BorrowedLoan::descriptor(),
+    ];
     let known: Vec<&str> = products
         .iter()
         .chain(&inputs)
@@ -31,8 +40,20 @@ fn products_are_whole_and_say_what_they_are_made_from() {
         let topic = descriptor.topic.as_str();
         let (contract, product) = (&descriptor.contract, descriptor.product.as_ref().unwrap());
         assert_eq!(contract.domain, env!("CARGO_PKG_NAME"));
-        assert_eq!(contract.retention, Retention::Unlimited, "{topic}");
-        assert!(contract.schema.subject_key.is_some(), "{topic}");
+        // A log cannot forget one client, so the one that tells of moves forgets all of them soon.
+        let for_ever = topic != Change::descriptor().topic.as_str();
+        assert_eq!(
+            contract.retention == Retention::Unlimited,
+            for_ever,
+            "{topic}"
+        );
+        // Counts are about nobody.
+        let of_a_person = topic != Drift::descriptor().topic.as_str();
+        assert_eq!(
+            contract.schema.subject_key.is_some(),
+            of_a_person,
+            "{topic}"
+        );
         assert!(
             product.owner().is_some() && !contract.support.is_empty(),
             "{topic}"
