@@ -91,6 +91,8 @@ pub fn lines(file: &str, bytes: &[u8]) -> Result<Vec<Line>> {
         .has_headers(false)
         // A row of another length is set aside like any other that is not of the form.
         .flexible(true)
+        // Lines end at LF, so that they are counted right; a CR before it is taken off below.
+        .terminator(csv::Terminator::Any(b'\n'))
         .from_reader(bytes);
     let mut lines = Vec::new();
     for record in reader.records() {
@@ -103,7 +105,12 @@ pub fn lines(file: &str, bytes: &[u8]) -> Result<Vec<Line>> {
                 .because(error)
         })?;
         let number = record.position().map_or(0, csv::Position::line);
-        let cells: Vec<String> = record.iter().map(str::to_owned).collect();
+        let mut cells: Vec<String> = record.iter().map(str::to_owned).collect();
+        if let Some(last) = cells.last_mut()
+            && last.ends_with('\r')
+        {
+            last.pop();
+        }
         lines.push(Line { number, cells });
     }
     let header = lines.first().map(|line| line.cells.as_slice());

@@ -68,16 +68,11 @@ fn draws_agree_with_the_posterior() {
         beta: 99.0,
     };
     let belief = believe(&[arm(9_900.0, 99.0, 0.0)], prior, 20_000, 3).unwrap()[0];
-    // Beta(100, 9900): mean 0.01, standard deviation 0.000995 (Johnson, Kotz and Balakrishnan 1995).
+    // Beta(100, 9900): its quantiles by numeric integration of the density. The tolerance is three times
+    // the standard error of a quantile of that many draws.
     assert!((belief.mean - 0.01).abs() < 1e-12);
-    assert!(
-        (belief.lower - (0.01 - 1.96 * 0.000_995)).abs() < 0.000_12,
-        "{belief:?}"
-    );
-    assert!(
-        (belief.upper - (0.01 + 1.96 * 0.000_995)).abs() < 0.000_12,
-        "{belief:?}"
-    );
+    assert!((belief.lower - 0.008144).abs() < 6e-5, "{belief:?}");
+    assert!((belief.upper - 0.012041).abs() < 6e-5, "{belief:?}");
     assert_eq!(belief.cost, None);
 }
 
