@@ -10,8 +10,46 @@ fn the_made_up_bank_runs_to_the_end_and_a_stranger_reads_it() {
          LEFT JOIN loan.decisions AS d ON d.application_id = a.application_id
          WHERE d.application_id IS NULL";
     assert_eq!(demo.sql(undecided), "0");
+    page_is_true("banking.md", "banking", &mut demo);
     if let Some(python) = python() {
         demo.judge(&python, "reconcile.py", &["--accounts=100"]);
+        demo.judge(&python, "read_products.py", &[]);
+    }
+    assert_eq!(demo.stop(), Some(0));
+}
+
+/// The statements in the blocks of SQL of a page of docs/.
+fn questions(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(workspace().join("docs").join(page)).unwrap();
+    let blocks = text.split("```sql\n").skip(1);
+    blocks
+        .flat_map(|block| block.split("```").next().unwrap().split(';'))
+        .map(|statement| statement.trim().to_owned())
+        .filter(|statement| !statement.is_empty())
+        .collect()
+}
+
+/// What a page of docs/ shows is answered by the mesh that it is about, with rows.
+fn page_is_true(page: &str, mesh: &str, demo: &mut Demo) {
+    let questions = questions(page);
+    assert!(questions.len() >= 2, "{page}: {questions:?}");
+    for statement in questions {
+        let rows = demo.sql(&statement);
+        assert!(!rows.is_empty(), "{page}: {statement}: no rows");
+    }
+    let file = format!("docs/{page}");
+    let drawn = mesh_with_input(&["flow", "--mesh", mesh, "--check", &file], "");
+    assert!(drawn.status.success(), "{}", text(&drawn));
+}
+
+#[test]
+fn the_made_up_media_service_runs_to_the_end_and_a_stranger_counts_it() {
+    let mut demo = Demo::start(&["--mesh=media", "--viewers=60"]);
+    demo.wait_for("The mesh stays up");
+    page_is_true("media.md", "media", &mut demo);
+    if let Some(python) = python() {
+        let files = format!("--files={}", demo.folder().join("demo/media").display());
+        demo.judge(&python, "media_books.py", &[&files]);
         demo.judge(&python, "read_products.py", &[]);
     }
     assert_eq!(demo.stop(), Some(0));
