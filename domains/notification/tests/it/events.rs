@@ -66,6 +66,9 @@ async fn each_event_makes_one_delivery_however_often_it_comes() {
     let other = EventId::new();
     mesh.publish_as(other, &decision(7, 1)).await;
     assert_eq!(delivered(&reader).await.cause_event_id, other.0);
+    // Each handler has an inbox of its own, which forgets; the domain does not.
+    mesh.publish_as(id, &change(7, Change::AddressChanged))
+        .await;
     reader.nothing_more().await;
     mesh.stop().await;
 }

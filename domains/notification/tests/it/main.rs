@@ -4,6 +4,7 @@
 mod contracts;
 mod emails;
 mod events;
+mod kills;
 mod mesh;
 mod plain;
 mod preferences;

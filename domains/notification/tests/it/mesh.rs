@@ -110,6 +110,19 @@ impl Mesh {
         }
     }
 
+    /// The arguments that run the domain's own program on this platform and store.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        [
+            ("bootstrap", self.config.bootstrap.clone()),
+            ("registry-url", self.config.registry_url.to_string()),
+            ("catalog-url", self.config.catalog_url.to_string()),
+            ("data-dir", self.config.data_dir.display().to_string()),
+            ("listen", self.config.listen.to_string()),
+        ]
+        .map(|(name, value)| format!("--{name}={value}"))
+        .to_vec()
+    }
+
     /// Answers for the domain `name` with `router`.
     pub(crate) async fn stand_in(&mut self, name: &str, router: axum::Router) {
         let url = serve(router, &mut self.servers).await;
@@ -181,15 +194,25 @@ impl Mesh {
 
     /// Publishes a record as the event `id`.
     pub(crate) async fn publish_as<R: Record>(&self, id: EventId, record: &R) {
+        self.publish_all(&[(id, record.clone())]).await;
+    }
+
+    /// Publishes records under ids of the test's own.
+    pub(crate) async fn publish_all<R: Record>(&self, events: &[(EventId, R)]) {
         let ids = provide(&self.stream, R::descriptor()).await;
         let producer = Producer::new(&self.stream).unwrap();
         let typed: TypedProducer<R> = TypedProducer::new(producer, ids);
-        let headers = Headers {
-            event_id: id,
-            ..Headers::of::<R>(TraceContext::new())
-        };
-        let delivery = typed.send_with(record, headers).await.unwrap();
-        delivery.await.unwrap();
+        let mut deliveries = Vec::new();
+        for (id, record) in events {
+            let headers = Headers {
+                event_id: *id,
+                ..Headers::of::<R>(TraceContext::new())
+            };
+            deliveries.push(typed.send_with(record, headers).await.unwrap());
+        }
+        for delivery in deliveries {
+            delivery.await.unwrap();
+        }
     }
 
     /// A reader of `R` from its first record on.
