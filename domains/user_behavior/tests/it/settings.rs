@@ -19,7 +19,7 @@ fn settings_are_read_or_refused_with_their_name() {
         ("MESH_SESSION_GAP_SECONDS", "half an hour"),
         ("MESH_SESSION_LATENESS_SECONDS", "-1"),
         ("MESH_SESSION_LATENESS_SECONDS", "99999999999999"),
-        ("MESH_PSEUDONYM_KEY", "secret"),
+        ("MESH_PSEUDONYM_KEY", "hunter2"),
         ("MESH_PSEUDONYM_KEY", &"ab".repeat(31)),
         ("MESH_PSEUDONYM_KEY", &"+1".repeat(32)),
     ] {
