@@ -4,12 +4,18 @@
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Writes numbers.
-#[derive(Default)]
 pub(super) struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
+    /// For about `count` numbers, most of them of four bytes at most.
+    pub(super) fn for_numbers(count: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(4 * count),
+        }
+    }
+
     pub(super) fn whole(&mut self, number: i64) {
         let mut rest = ((number << 1) ^ (number >> 63)) as u64;
         while rest >= 0x80 {

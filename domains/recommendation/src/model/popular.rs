@@ -1,6 +1,6 @@
 //! The most popular items.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::code::{Reader, Writer};
 use super::{Decay, Item, left};
@@ -12,8 +12,8 @@ const KEPT: usize = 200;
 ///
 /// All items decay alike, so an item comes before another only by a view of its own: offering
 /// each item when it is watched is enough to have exactly the first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Popular {
     at: i64,
     items: Vec<(Item, f32)>,
@@ -54,16 +54,17 @@ impl Popular {
     }
 }
 
-impl From<Popular> for String {
-    fn from(popular: Popular) -> String {
-        let mut out = Writer::default();
-        out.whole(popular.at);
-        out.whole(popular.items.len() as i64);
-        for (item, views) in &popular.items {
+impl Serialize for Popular {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // By hand: serde's `into` would copy all of it first.
+        let mut out = Writer::for_numbers(2 + 2 * self.items.len());
+        out.whole(self.at);
+        out.whole(self.items.len() as i64);
+        for (item, views) in &self.items {
             out.whole(*item);
             out.real(*views);
         }
-        out.into_text()
+        serializer.serialize_str(&out.into_text())
     }
 }
 

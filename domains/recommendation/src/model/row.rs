@@ -1,6 +1,6 @@
 //! What is known of one item: how often it was watched, and with which others.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::code::{Reader, Writer};
 use super::{Decay, Item, KEPT, LENGTH, OWN_SHARE, SHRINKAGE, SUPPORT, left};
@@ -10,8 +10,8 @@ use super::{Decay, Item, KEPT, LENGTH, OWN_SHARE, SHRINKAGE, SUPPORT, left};
 /// As a document it is one text, so that the rows of a view are read and written in
 /// microseconds; numbers are kept as `f32` in memory too, so that a document gives back what was
 /// written.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Row {
     at: i64,
     views: f32,
@@ -167,21 +167,22 @@ impl Pair {
     }
 }
 
-impl From<Row> for String {
-    fn from(row: Row) -> String {
-        let mut out = Writer::default();
-        out.whole(row.at);
-        out.real(row.views);
-        out.real(row.trend);
-        out.whole(row.pairs.len() as i64);
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // By hand: serde's `into` would copy all of it first.
+        let mut out = Writer::for_numbers(4 + 3 * self.pairs.len());
+        out.whole(self.at);
+        out.real(self.views);
+        out.real(self.trend);
+        out.whole(self.pairs.len() as i64);
         let mut last = 0;
-        for pair in &row.pairs {
+        for pair in &self.pairs {
             out.whole(pair.item - last);
             out.real(pair.common);
             out.real(pair.views);
             last = pair.item;
         }
-        out.into_text()
+        serializer.serialize_str(&out.into_text())
     }
 }
 

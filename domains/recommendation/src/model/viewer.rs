@@ -1,13 +1,13 @@
 //! What is known of one user: everything that was watched, and what was watched last.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::code::{Reader, Writer};
 use super::{Item, WINDOW};
 
 /// A user's items.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Viewer {
     /// The last different items, the latest at the end.
     recent: Vec<Item>,
@@ -39,10 +39,11 @@ impl Viewer {
     }
 }
 
-impl From<Viewer> for String {
-    fn from(viewer: Viewer) -> String {
-        let mut out = Writer::default();
-        for items in [&viewer.recent, &viewer.seen] {
+impl Serialize for Viewer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // By hand: serde's `into` would copy all of it first.
+        let mut out = Writer::for_numbers(2 + self.recent.len() + self.seen.len());
+        for items in [&self.recent, &self.seen] {
             out.whole(items.len() as i64);
             let mut last = 0;
             for item in items {
@@ -50,7 +51,7 @@ impl From<Viewer> for String {
                 last = *item;
             }
         }
-        out.into_text()
+        serializer.serialize_str(&out.into_text())
     }
 }
 

@@ -14,21 +14,18 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    fn state(&self, user: i64, items: impl Fn(&Viewer) -> Vec<Item>) -> State {
-        let viewer = self.viewers.get(&user).cloned().unwrap_or_default();
-        let rows = items(&viewer)
+    pub(crate) fn view(&mut self, user: i64, item: Item, at: i64) -> Made {
+        // Moved out and back: a copy of the rows for each view would take most of the time.
+        let viewer = self.viewers.remove(&user).unwrap_or_default();
+        let rows = needed(&viewer, item)
             .into_iter()
-            .filter_map(|item| Some((item, self.rows.get(&item)?.clone())))
+            .filter_map(|item| Some((item, self.rows.remove(&item)?)))
             .collect();
-        State {
+        let mut state = State {
             viewer,
             rows,
-            popular: self.popular.clone(),
-        }
-    }
-
-    pub(crate) fn view(&mut self, user: i64, item: Item, at: i64) -> Made {
-        let mut state = self.state(user, |viewer| needed(viewer, item));
+            popular: std::mem::take(&mut self.popular),
+        };
         let made = view(&mut state, item, at, Decay::default());
         self.viewers.insert(user, state.viewer);
         self.rows.extend(state.rows);
@@ -37,7 +34,14 @@ impl Memory {
     }
 
     pub(crate) fn list(&self, user: i64) -> Vec<Ranked> {
-        list(&self.state(user, |viewer| viewer.recent().to_vec()))
+        let viewer = self.viewers.get(&user).cloned().unwrap_or_default();
+        let recent = viewer.recent().iter();
+        let rows = recent.filter_map(|item| Some((*item, self.rows.get(item)?.clone())));
+        list(&State {
+            rows: rows.collect(),
+            viewer,
+            popular: self.popular.clone(),
+        })
     }
 
     pub(crate) fn row(&self, item: Item) -> &Row {

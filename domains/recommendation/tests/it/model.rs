@@ -137,7 +137,7 @@ fn a_row_keeps_the_strongest_pairs_and_the_new_one() {
     let newcomer = model.view(9_999, 1, AT);
     let ids = items(&newcomer.list, Method::Similar);
     assert_eq!(ids[0], 2, "the only pair with two in common");
-    let text = String::from(model.row(1).clone());
+    let text = serde_json::to_string(model.row(1)).unwrap();
     assert!(text.len() < 14 * (KEPT + 2), "{} characters", text.len());
 }
 
