@@ -1,6 +1,6 @@
-"""The domain notification: a notice to the client for each decision on a loan.
+"""The domain letters: a notice to the client for each decision on a loan.
 
-It reads `loan.decisions` and writes `notification.notices` exactly once: the notices of a batch
+It reads `loan.decisions` and writes `letters.notices` exactly once: the notices of a batch
 and the offsets of their decisions are one Kafka transaction. docs/python.md tells what it
 shares with the domains in Rust."""
 
@@ -28,10 +28,10 @@ from confluent_kafka.serialization import MessageField, SerializationContext, Se
 from fastavro.read import SchemaResolutionError
 
 HERE = pathlib.Path(__file__).resolve().parent
-DOMAIN, PRODUCT, VERSION = "notification", "notices", "1.0.0"
-INPUT, OUTPUT = "loan.decisions.v1", "notification.notices.v1"
+DOMAIN, PRODUCT, VERSION = "letters", "notices", "1.0.0"
+INPUT, OUTPUT = "loan.decisions.v1", "letters.notices.v1"
 # The consumer group and the transactional id; `mesh acls domain` allows both by their prefix.
-NAME = "notification.notices"
+NAME = "letters.notices"
 KINDS = {"APPROVED": "GRANTED", "DECLINED": "REFUSED", "REFERRED": "IN_REVIEW"}
 # The namespace of ids that follow from their cause, as mesh-core has it.
 IDS = uuid.UUID(int=0x6D65_7368_2D65_5656_8000_0000_0000_0001)

@@ -1,4 +1,4 @@
-"""The domain notification, which kills itself at a step of its first transaction:
+"""The domain letters, which kills itself at a step of its first transaction:
 
     python dying.py begun|before_offsets|before_commit|committed
 
@@ -11,12 +11,12 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import notification  # noqa: E402
+import letters  # noqa: E402
 
 POINT = sys.argv.pop(1)
 
 
-class Dying(notification.Producer):
+class Dying(letters.Producer):
     def at(self, point):
         if point == POINT:
             # What was produced is on the broker, as it may be in any case.
@@ -37,5 +37,5 @@ class Dying(notification.Producer):
         self.at("committed")
 
 
-notification.Producer = Dying
-sys.exit(notification.main())
+letters.Producer = Dying
+sys.exit(letters.main())

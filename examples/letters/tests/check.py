@@ -1,4 +1,4 @@
-"""The domain notification against a platform: it waits for what it needs, agrees with `mesh
+"""The domain letters against a platform: it waits for what it needs, agrees with `mesh
 apply`, writes each notice exactly once though it is killed in the midst of transactions, shuts
 out the process before it, and refuses what its contract does not know.
 
@@ -30,7 +30,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
-INPUT, OUTPUT = "loan.decisions.v1", "notification.notices.v1"
+INPUT, OUTPUT = "loan.decisions.v1", "letters.notices.v1"
 DECISIONS, LEAST_KILLS, MOST_KILLS = 12_000, 2, 40
 POINTS = ("begun", "before_offsets", "before_commit", "committed")
 KINDS = {"APPROVED": "GRANTED", "DECLINED": "REFUSED", "REFERRED": "IN_REVIEW"}
@@ -42,7 +42,7 @@ def say(text):
 
 def expect(truth, text):
     if not truth:
-        sys.exit(f"notification: {text}")
+        sys.exit(f"letters: {text}")
 
 
 def until(what, seconds, step):
@@ -113,7 +113,7 @@ class Domain:
             "MESH_CATALOG_URL": platform.url, "MESH_LISTEN": "127.0.0.1:0",
         }
         with open(self.log, "w") as out:
-            program = [HERE / "tests" / "dying.py", dies_at] if dies_at else [HERE / "notification.py"]
+            program = [HERE / "tests" / "dying.py", dies_at] if dies_at else [HERE / "letters.py"]
             self.process = subprocess.Popen([sys.executable, *program], stderr=out, env=environment)
 
         def listening():
@@ -225,7 +225,7 @@ def check_start(platform, work, loan):
     until("the input's topic is missed", 30, lambda: f"no topic {INPUT}" in domain.get("/readyz")[1]["waiting"].get("kafka", ""))
     platform.run("apply", "--yes", "--folder", loan)
     domain.ready()
-    found = json.loads(platform.get(f"{platform.url}/api/v1/domains/notification")[1])
+    found = json.loads(platform.get(f"{platform.url}/api/v1/domains/letters")[1])
     expect(found["api_url"].rstrip("/") == domain.url, f"the catalog has the domain at {found['api_url']}, not {domain.url}")
     platform.run("plan", "--detailed-exitcode", "--folder", HERE)
     say("it waits for its topics, registers itself, and a plan after it finds no changes")
@@ -301,10 +301,10 @@ def check_notices(platform, lending, least):
 
 def check_sql(platform, lending):
     """The product is a table like any other."""
-    count, distinct = platform.sql("SELECT count(*), count(DISTINCT application_id) FROM notification.notices")[0]
+    count, distinct = platform.sql("SELECT count(*), count(DISTINCT application_id) FROM letters.notices")[0]
     expect(count == distinct == len(lending.clients), f"SQL counts {count} notices for {distinct} applications")
     rows = platform.sql(
-        "SELECT d.outcome, n.kind, count(*) FROM loan.decisions d LEFT JOIN notification.notices n "
+        "SELECT d.outcome, n.kind, count(*) FROM loan.decisions d LEFT JOIN letters.notices n "
         "ON n.application_id = d.application_id GROUP BY d.outcome, n.kind")
     wanted = {outcome: sum(one == outcome for one in lending.outcomes.values()) for outcome in KINDS}
     expect({(outcome, kind): number for outcome, kind, number in rows} == {(one, KINDS[one]): wanted[one] for one in KINDS},
@@ -336,7 +336,7 @@ def check_ends(platform, work, domain, loan):
     """The catalog names it as a reader, which it stays when the support of its input ends; nobody
     reads an input after its end of life."""
     readers = json.loads(platform.get(f"{platform.url}/api/v1/products/loan/decisions/versions/v1")[1])["readers"]
-    expect(any((one["domain"], one["handler"]) == ("notification", "notices") for one in readers), f"the catalog's readers are {readers}")
+    expect(any((one["domain"], one["handler"]) == ("letters", "notices") for one in readers), f"the catalog's readers are {readers}")
     copy = work / "ends" / "loan"
     shutil.copytree(loan / "products", copy / "products")
     contract, product = (copy / "products" / "decisions" / name for name in ("contract.odcs.yaml", "product.odps.yaml"))
@@ -412,7 +412,7 @@ def main():
             if domain is not None and domain.process.poll() is None:
                 domain.kill()
             platform.stop()
-    say("notification: all pass")
+    say("letters: all pass")
 
 
 if __name__ == "__main__":
