@@ -324,7 +324,35 @@ async fn store_is_lost(mesh: &mut Mesh, folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_report_of_another_form_and_one_that_changes_are_refused() {
+async fn a_report_that_changes_in_the_middle_is_refused_until_it_is_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data.csv");
+    let mut text = ads::form::COLUMNS.join(",");
+    for ad in 1..=700 {
+        text +=
+            &format!("\r\n{ad},17/08/2017,17/08/2017,916,103916,30-34,M,15,16,17,7350,1,1.43,2,1");
+    }
+    std::fs::write(&file, &text).unwrap();
+    let mut mesh = Mesh::platform().await;
+    let failpoint = "outbox.committed@ads.report_rows.v1#1";
+    mesh.run_until_killed(folder.path(), &[], failpoint).await;
+    let before = text.replacen("\r\n1,17/08/2017", "\r\n1,16/08/2017", 1);
+    std::fs::write(&file, before).unwrap();
+    mesh.run(settings(&[]), Some(folder.path())).await;
+    mesh.until("the change is told", |status| {
+        let error = status["sources"][0]["error"].as_str();
+        error.is_some_and(|error| error.contains("changed"))
+    })
+    .await;
+    std::fs::write(&file, &text).unwrap();
+    mesh.until_read().await;
+    mesh.latest::<Performance>(700).await;
+    values(mesh.read::<ReportRow>(700).await);
+    mesh.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_another_form_is_refused_and_read_once_it_is_mended() {
     let folder = tempfile::tempdir().unwrap();
     let mut mesh = Mesh::platform().await;
     let error = |status: &Json| status["sources"][0]["error"].as_str().map(str::to_owned);
