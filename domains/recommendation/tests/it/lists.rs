@@ -37,10 +37,13 @@ fn views(count: u64) -> Vec<WatchedView> {
         .collect()
 }
 
+/// Item, score, and whether it is similar, for each place of a list.
 type Listed = Vec<(Item, f64, bool)>;
+/// Item and similarity of each neighbour.
+type Near = Vec<(Item, f64)>;
 
 /// What the model makes without the platform: the lists by view, and each item's neighbours.
-fn expected(views: &[WatchedView]) -> (BTreeMap<Uuid, Listed>, BTreeMap<Item, Vec<(Item, f64)>>) {
+fn expected(views: &[WatchedView]) -> (BTreeMap<Uuid, Listed>, BTreeMap<Item, Near>) {
     let mut model = Memory::default();
     let mut lists = BTreeMap::new();
     let mut neighbours = BTreeMap::new();
@@ -82,7 +85,7 @@ async fn check(mesh: &Mesh, views: &[WatchedView]) {
     assert_eq!(seen, lists);
 
     let found = mesh.latest::<ItemNeighbours>(neighbours.len()).await;
-    let found: BTreeMap<Item, Vec<(Item, f64)>> = found
+    let found: BTreeMap<Item, Near> = found
         .into_iter()
         .map(|one| {
             let items = one.neighbours.iter();
