@@ -2,7 +2,7 @@
 //!
 //! The views are read for the purpose `personalisation` alone: nothing of them is published but
 //! what is suggested. A view touches the documents of the viewer, of the items that were watched
-//! last, and of what is popular: thirteen at most, however many users and items there are.
+//! last, and of what is popular: thirteen at most to read, however many users and items there are.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
