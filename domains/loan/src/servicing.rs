@@ -45,6 +45,9 @@ pub const LENDING_FUND: i64 = 9_000_000_001;
 /// What the transaction domain is asked for histories for.
 const PURPOSE: &str = "loan_servicing";
 
+/// By how much a whole number of crowns differs from what it was rounded from, in hundredths.
+const ROUNDING: i128 = 50;
+
 /// Past this many days the list of changes is read whole and not day by day.
 const FEW_DAYS: i64 = 31;
 
@@ -243,7 +246,8 @@ impl<'a> Desk<'a> {
                 spent.extend(other.instalments.iter().map(|one| one.id.clone()));
             }
         }
-        for instalment in imported_instalments(&history, account.granted_on) {
+        let due = account.schedule()?.instalment();
+        for instalment in imported_instalments(&history, account.granted_on, due) {
             let left = account.standing(account.known_until)?.outstanding;
             if left > Money::ZERO && !spent.contains(&instalment.id) {
                 account.pay(instalment);
@@ -315,7 +319,19 @@ fn of_account_prefix(account_id: i64) -> String {
 
 /// The payments on a loan among imported bookings, in the order of their days: debits with the
 /// purpose LOAN_PAYMENT after the day that the loan was granted on.
-pub fn imported_instalments(history: &[HistoryEntry], granted_on: NaiveDate) -> Vec<Instalment> {
+///
+/// One that differs from the instalment `due` by at most 0.50 CZK pays that instalment: the
+/// bank's file of loans has whole crowns where its ledger has what was really agreed, and nobody
+/// owes the difference.
+pub fn imported_instalments(
+    history: &[HistoryEntry],
+    granted_on: NaiveDate,
+    due: Money,
+) -> Vec<Instalment> {
+    let agreed = |amount: Money| match (amount.unscaled() - due.unscaled()).abs() <= ROUNDING {
+        true => due,
+        false => amount,
+    };
     let mut found: Vec<Instalment> = history
         .iter()
         .filter(|entry| {
@@ -327,7 +343,7 @@ pub fn imported_instalments(history: &[HistoryEntry], granted_on: NaiveDate) -> 
         .map(|entry| Instalment {
             id: format!("booking {}", entry.transaction_id),
             on: entry.booked_on,
-            amount: entry.signed_amount.negated(),
+            amount: agreed(entry.signed_amount.negated()),
         })
         .collect();
     found.sort_by(|a, b| (a.on, &a.id).cmp(&(b.on, &b.id)));

@@ -234,7 +234,10 @@ fn only_debits_for_a_loan_after_it_was_granted_are_instalments() {
     };
     let loan = Some(HistoryEntryPurpose::LoanPayment);
     let history = [
-        booking(2, 2, "-300.10", "1997-03-01"),
+        booking(2, 2, "-299.70", "1997-03-01"),
+        booking(5, 2, "-300.50", "1997-04-01"),
+        booking(6, 2, "-299.49", "1997-05-01"),
+        booking(7, 2, "-150.20", "1997-06-01"),
         booking(1, 2, "-300", "1997-02-01"),
         booking(3, 2, "-300", "1997-01-31"),
         booking(4, 2, "-300", "1996-12-31"),
@@ -248,11 +251,18 @@ fn only_debits_for_a_loan_after_it_was_granted_are_instalments() {
         ),
     ];
     let found: Vec<(String, String)> =
-        imported_instalments(&history, "1997-01-31".parse().unwrap())
+        imported_instalments(&history, "1997-01-31".parse().unwrap(), money("300"))
             .iter()
             .map(|one| (one.on.to_string(), one.amount.to_string()))
             .collect();
-    let expected = [("1997-02-01", "300.00"), ("1997-03-01", "300.10")];
+    // What differs by rounding to whole crowns alone is the instalment.
+    let expected = [
+        ("1997-02-01", "300.00"),
+        ("1997-03-01", "300.00"),
+        ("1997-04-01", "300.00"),
+        ("1997-05-01", "299.49"),
+        ("1997-06-01", "150.20"),
+    ];
     let expected = expected.map(|(on, amount)| (on.to_owned(), amount.to_owned()));
     assert_eq!(found, expected);
 }
