@@ -132,7 +132,7 @@ async fn months_are_told_when_they_are_quiet_and_again_when_more_comes() {
     mesh.restart().await;
     mesh.publish(&of(601, 300, "1997-03-30", Band::D)).await;
     mesh.publish(&of(1001, 3, "1997-04-01", Band::A)).await;
-    let mut rows = vec![
+    let mut rows = [
         reader.next().await.1.unwrap(),
         reader.next().await.1.unwrap(),
     ];
