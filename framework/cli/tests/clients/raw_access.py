@@ -13,13 +13,15 @@ from mesh_reader import Mesh, login
 MAY_READ = {
     "customer": ["customer.profiles.v1", "transaction.transactions.v1"],
     "transaction": ["transaction.payments.v1", "loan.decisions.v1"],
-    "loan": ["loan.decisions.v1", "customer.credit_scores.v1", "transaction.transactions.v1"],
+    "loan": ["loan.decisions.v1", "customer.credit_scores.v1", "transaction.transactions.v1", "transaction.payments.v1"],
+    "notification": ["loan.decisions.v1", "transaction.payments.v1"],
     "platform": ["loan.decisions.v1", "customer.profiles.v1", "transaction.payments.v1"],
 }
 MAY_NOT_READ = {
     "customer": ["loan.decisions.v1", "loan.applications.v1", "transaction.payments.v1"],
     "transaction": ["customer.profiles.v1", "loan.applications.v1"],
-    "loan": ["transaction.payments.v1", "transaction.accounts.v1"],
+    "loan": ["transaction.accounts.v1", "customer.changes.v1"],
+    "notification": ["customer.profiles.v1", "loan.applications.v1"],
     "stranger": ["loan.decisions.v1", "customer.profiles.v1"],
 }
 
