@@ -2,8 +2,9 @@
 
 Every application is decided exactly once; every approved loan is paid exactly once; no
 other loan is paid; each payment goes through its steps in order; and the balance of each
-account is the sum of its transactions to the cent. Where there are receipts, each
-completed payment has exactly one, written after its last step was counted.
+account is the sum of its transactions to the cent. Each paid loan is opened once, and its client
+is told of each decision and each payment once. Where there are receipts, each completed payment
+has exactly one, written after its last step was counted.
 """
 
 import argparse
@@ -24,6 +25,22 @@ def check_receipts(mesh, payments):
     progress = {row["payment_id"]: (row["steps"], row["amount"]) for row in mesh.latest("receipts.progress.v1")}
     expected = {payment: (count, amounts[payment]) for payment, count in steps.items()}
     assert progress == expected, f"the progress of payments: {progress}, not {expected}"
+
+
+def check_loans(mesh, decisions):
+    opened = Counter(row["application_id"] for row in mesh.latest("loan.loans.v1"))
+    approved = Counter(row["application_id"] for row in decisions if row["outcome"] == "APPROVED")
+    assert opened == approved, f"{len(opened)} loans of {len(approved)} approved applications"
+
+
+def check_deliveries(mesh, decisions, payments):
+    deliveries = mesh.log("notification.deliveries.v1")
+    causes = Counter(row["cause_event_id"] for row in deliveries)
+    assert max(causes.values()) == 1, f"{sum(n > 1 for n in causes.values())} events are told twice"
+    told = Counter(row["cause_topic"] for row in deliveries)
+    completed = sum(row["status"] == "COMPLETED" for row in payments)
+    assert told["loan.decisions.v1"] == len(decisions), f"{told} of {len(decisions)} decisions"
+    assert told["transaction.payments.v1"] >= completed, f"{told} of {completed} completed payments"
 
 
 def main():
@@ -60,10 +77,11 @@ def main():
 
     steps = defaultdict(list)
     for row in payments:
-        steps[row["application_id"]].append(row)
+        if row["kind"] != "TRANSFER":
+            steps[row["application_id"]].append(row)
     payouts = defaultdict(list)
     for row in transactions:
-        if row["source"] == "LOAN_PAYOUT":
+        if row["source"] == "LOAN_PAYOUT" and row["payment_kind"] != "TRANSFER":
             payouts[row["payment_id"]].append(row)
     paid = Decimal(0)
     for decision in decisions:
@@ -92,6 +110,8 @@ def main():
     wrong = [a["account_id"] for a in accounts if a["balance"] != sums[a["account_id"]]]
     assert not wrong, f"{len(wrong)} accounts do not add up, such as {wrong[:3]}"
 
+    check_loans(mesh, decisions)
+    check_deliveries(mesh, decisions, payments)
     if args.receipts:
         check_receipts(mesh, payments)
 
