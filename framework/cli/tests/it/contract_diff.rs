@@ -143,7 +143,8 @@ fn exit_codes_tell_what_fits() {
             "readers only schema.properties.band.enum widened E",
             "under the same major",
             "write version 2.0.0 and topic `customer.credit_scores.v2` beside the old one",
-            "touches: loan (for decisions) by band: it has to act first",
+            "touches: customer (for score_drift) by band: it has to act first; loan (for decisions) \
+             by band: it has to act first",
         ],
     );
     Mesh::new(&[SYMBOL])
@@ -153,7 +154,8 @@ fn exit_codes_tell_what_fits() {
 
 #[test]
 fn a_copy_is_touched_by_the_columns_it_knows_alone() {
-    // The loan's copy of the scores does not have the column, and it has no other reader.
+    // The loan's copy of the scores does not have the column; a product of the own domain is made
+    // from all of them.
     let mesh = Mesh::new(&[(
         "      - name: transaction_count\n        logicalType: integer\n        logicalTypeOptions: { minimum: 0 }\n        required: true",
         "      - name: transaction_count\n        logicalType: integer\n        logicalTypeOptions: { minimum: 0 }\n        required: false",
@@ -162,7 +164,7 @@ fn a_copy_is_touched_by_the_columns_it_knows_alone() {
         3,
         &[
             "schema.properties.transaction_count.required widened",
-            "touches: nobody",
+            "touches: customer (for score_drift) by transaction_count: it has to act first way out:",
         ],
     );
 }
@@ -199,9 +201,12 @@ fn json_has_what_the_document_says() {
     );
     assert_eq!(
         change["touches"],
-        json!([{"domain": "loan", "products": ["decisions"], "columns": ["band"], "must_act": true}])
+        json!([
+            {"domain": "customer", "products": ["score_drift"], "columns": ["band"], "must_act": true},
+            {"domain": "loan", "products": ["decisions"], "columns": ["band"], "must_act": true},
+        ])
     );
-    let loan = &report["consumers"][0];
+    let loan = &report["consumers"][1];
     assert_eq!(loan["domain"], "loan");
     assert_eq!(loan["has_copy"], true);
     assert_eq!(
@@ -253,7 +258,7 @@ fn markdown_is_a_table() {
         "### `customer.credit_scores` 1.0.0 → 1.1.0",
         "**The version does not fit the changes.**",
         "| class | where | what | effects | touches |\n|---|---|---|---|---|\n",
-        "| **readers only** | `schema.properties.band.enum` | widened E |  | loan (for decisions) by band: it has to act first |",
+        "| **readers only** | `schema.properties.band.enum` | widened E |  | customer (for score_drift) by band: it has to act first; loan (for decisions) by band: it has to act first |",
     ] {
         assert!(said.contains(part), "{part:?} in {said}");
     }
@@ -349,7 +354,7 @@ fn a_contract_file_and_a_mesh_elsewhere_do() {
     };
     assert!(!elsewhere(&[]).contains("touches"));
     let root = workspace();
-    assert!(elsewhere(&["--mesh", root.to_str().unwrap()]).contains("touches: loan"));
+    assert!(elsewhere(&["--mesh", root.to_str().unwrap()]).contains("loan (for"));
 }
 
 fn mesh_in(folder: &Path, arguments: &[&str]) -> Output {
@@ -396,7 +401,7 @@ async fn a_published_version_comes_from_the_catalog() {
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains("schema.properties.band.enum"), "{said}");
         assert!(
-            said.contains("touches: loan (for decisions) by band"),
+            said.contains("touches: customer (for score_drift) by band"),
             "{said}"
         );
         let output = mesh.diff(&[&published, SCORES, &url]);
