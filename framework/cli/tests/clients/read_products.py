@@ -47,11 +47,12 @@ def check_time(mesh, topic, messages):
     for place in found:
         times = {m.offset(): m.timestamp()[1] for m in messages if m.partition() == place.partition}
         later = [offset for offset, at in times.items() if at >= moment]
-        # The mark of a transaction has a time too, so the offset may be that of a mark.
+        # The mark of a transaction has a time too, that of its end: the offset may be that of a
+        # mark, and records behind it may be older than it.
         at = place.offset if place.offset >= 0 else max(times) + 1
-        found = [offset for offset in times if offset >= at]
         first = min(later, default=None)
-        assert min(found, default=None) == first, f"{topic}/{place.partition}: offset {at} for a time, not {first}"
+        assert first is None or first >= at, f"{topic}/{place.partition}: offset {at} for a time passes over {first}"
+        assert at not in times or at == first, f"{topic}/{place.partition}: offset {at} for a time, not {first}"
     after = consumer.offsets_for_times([TopicPartition(topic, p, 4_000_000_000_000) for p in partitions], timeout=30)
     assert all(place.offset < 0 for place in after), f"{topic}: offsets for a time to come: {after}"
     consumer.close()
