@@ -2,8 +2,8 @@
 //! codes, so that the domains read it as they read the real one.
 //!
 //! All of it is drawn from one seeded generator: the same customers and seed give the same
-//! bytes. Running balances are exact, salaries come monthly, spending follows income, some
-//! accounts are always short, and one account in six asks for a loan.
+//! bytes. Running balances are exact, salaries come monthly, incomes rise over the years, spending follows income
+//! and the seasons, some accounts are always short, and one account in six asks for a loan.
 
 use std::io::Write;
 use std::path::Path;
@@ -185,6 +185,9 @@ fn account_history(
     );
     let mut day = opened + Days::new(1);
     while day < until {
+        // Incomes rise over the years, and people spend more in December and in summer.
+        let salary = share(salary, 1.0 + 0.04 * f64::from(day.year() - opened.year()));
+        let thrift = thrift * season(day.month());
         match day.day() {
             8 => {
                 let symbol = if pension { "DUCHOD" } else { "" };
@@ -229,6 +232,16 @@ fn account_history(
             _ => {}
         }
         day = day + Days::new(1);
+    }
+}
+
+/// How much of a usual month's spending a month has.
+fn season(month: u32) -> f64 {
+    match month {
+        12 => 1.25,
+        7 | 8 => 1.1,
+        1 | 2 => 0.85,
+        _ => 1.0,
     }
 }
 

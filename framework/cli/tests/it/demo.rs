@@ -13,6 +13,7 @@ fn the_made_up_bank_runs_to_the_end_and_a_stranger_reads_it() {
     page_is_true("banking.md", "banking", &mut demo);
     if let Some(python) = python() {
         demo.judge(&python, "reconcile.py", &["--accounts=100"]);
+        demo.judge(&python, "refusals.py", &[&workspace_option()]);
         demo.judge(&python, "read_products.py", &[]);
     }
     assert_eq!(demo.stop(), Some(0));
@@ -27,6 +28,10 @@ fn questions(page: &str) -> Vec<String> {
         .map(|statement| statement.trim().to_owned())
         .filter(|statement| !statement.is_empty())
         .collect()
+}
+
+fn workspace_option() -> String {
+    format!("--workspace={}", workspace().display())
 }
 
 /// What a page of docs/ shows is answered by the mesh that it is about, with rows.
@@ -50,6 +55,7 @@ fn the_made_up_media_service_runs_to_the_end_and_a_stranger_counts_it() {
     if let Some(python) = python() {
         let files = format!("--files={}", demo.folder().join("demo/media").display());
         demo.judge(&python, "media_books.py", &[&files]);
+        demo.judge(&python, "refusals.py", &[&workspace_option()]);
         demo.judge(&python, "read_products.py", &[]);
     }
     assert_eq!(demo.stop(), Some(0));

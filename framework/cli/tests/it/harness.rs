@@ -349,7 +349,7 @@ impl Demo {
         command
             .arg(workspace().join("framework/cli/tests/clients").join(script))
             .args(["--bootstrap", &bootstrap, "--registry", &registry]);
-        if script == "read_products.py" {
+        if ["read_products.py", "refusals.py"].contains(&script) {
             command.args(["--http", &http]);
         }
         let output = command.args(arguments).output().unwrap();
