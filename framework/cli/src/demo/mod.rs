@@ -178,7 +178,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
         let client = Client::new(&addresses.http_url(), "service:demo", "demonstration")?;
         let elapsed = started.elapsed();
         let told = status::while_it_comes_up(&mut supervisor, || {
-            summary::tell(&client, &addresses, &found, elapsed)
+            summary::tell(&client, &addresses, &found, &apis, elapsed)
         });
         match told.await {
             Ok(text) => ui::line(text),

@@ -1,6 +1,7 @@
 //! What the demo tells at its end: the products of the mesh with their rows, and the
 //! answers that each domain chose to show.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mesh_core::{Error, Result};
@@ -62,6 +63,7 @@ pub(crate) async fn tell(
     client: &Client,
     addresses: &PlatformAddresses,
     found: &[FoundDomain],
+    apis: &[SocketAddr],
     elapsed: Duration,
 ) -> Result<String> {
     let items = products(addresses).await?;
@@ -103,10 +105,20 @@ pub(crate) async fn tell(
                 .text(&statement, Format::Table)
                 .await
                 .map_err(|error| error.with("file", domain.folder.join("demo.sql").display()))?;
-            tell(&format!("\n{}", ui::bold(&title)));
+            tell(&format!("\n{}\n{}", ui::bold(&title), ui::dim(&statement)));
             tell(&answer);
         }
     }
+    let apis: Vec<String> = found
+        .iter()
+        .zip(apis)
+        .map(|(domain, api)| format!("  {:16} http://{api}/status", domain.name))
+        .collect();
+    lines.push(format!(
+        "\n{}\n{}",
+        ui::bold("What each domain does just now"),
+        apis.join("\n")
+    ));
     lines.push(format!(
         "\n{}\n  mesh sql{} \"SELECT * FROM {}.{} LIMIT 5\"\n  curl {}/api/v1/products\n",
         ui::bold("Ask it yourself"),
