@@ -198,6 +198,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if views.is_empty() {
+        eprintln!("there are no ratings: give it the rows of ratings.csv on standard input");
+        return ExitCode::FAILURE;
+    }
     let test = split(&views);
     let choice = split(&test.train);
     println!(
