@@ -40,6 +40,7 @@ def main():
 
     sessions = mesh.log("user_behavior.sessions.v1")
     assert len({session["session_id"] for session in sessions}) == len(sessions), "a session stands twice"
+    assert sessions, "no session was closed"
     in_sessions = Counter()
     for session in sessions:
         in_sessions[session["user_id"]] += session["views"]
@@ -77,7 +78,7 @@ def main():
         budgets[campaign] = decision["budget"]
         allotted[campaign] += decision["amount"]
         assert sum((one["amount"] for one in decision["allotments"]), Decimal(0)) <= decision["amount"]
-    assert not decided or max(decided.values()) == 1, "a day is decided twice"
+    assert decided and max(decided.values()) == 1, f"days are decided twice, or none is: {decided}"
     assert all(allotted[campaign] <= budget for campaign, budget in budgets.items()), "a budget is exceeded"
     print(
         f"{len(views)} views, {len(sessions)} sessions, {len(lists)} lists, {len(whole)} rows of the report through and "

@@ -37,6 +37,7 @@ def main():
     args = parser.parse_args()
     with urllib.request.urlopen(f"{args.http}/api/v1/domains?limit=500") as answer:
         found = {one["domain"]: one["api_url"] for one in json.load(answer)["items"] if one.get("api_url")}
+    assert len(found) >= 3, f"the catalog names only {sorted(found)}"
     asked = 0
     for domain, base in sorted(found.items()):
         source = (args.workspace / "domains" / domain / "src/lib.rs").read_text()
