@@ -11,16 +11,18 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionStateDefaults, config::SessionConfig as DfSessionConfig};
 use futures::future::try_join_all;
-use mesh_core::{Error, ErrorKind, Result};
+use mesh_core::{Error, ErrorKind, Principal, Result};
 use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog_client::CatalogClient;
 use crate::config::QueryConfig;
-use crate::provider::{CATALOG, NO_SCHEMA, granted};
+use crate::connection::Connection;
+use crate::provider::{CATALOG, Granted, NO_SCHEMA, granted};
 use crate::run::ScanEnv;
 use crate::session::Session;
+use crate::settings::Settings;
 use crate::threads::Threads;
 
 /// Bytes of a stream's memory for each row of a batch.
@@ -122,6 +124,16 @@ impl Engine {
                 .cloned(),
         );
         Ok(Session::new(Arc::clone(&self.shared), access, granted))
+    }
+
+    /// A connection of `principal`, which begins with `settings`.
+    pub fn connect(&self, principal: Principal, settings: Settings) -> Connection {
+        Connection::new(self.clone(), principal, settings)
+    }
+
+    /// A session that sees no table.
+    pub(crate) fn bare_session(&self, access: Access) -> Session {
+        Session::new(Arc::clone(&self.shared), access, Granted::new())
     }
 
     /// The engine's configuration.

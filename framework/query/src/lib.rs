@@ -50,7 +50,9 @@
 //! - No error and no log line holds a row's value or a statement's text.
 
 mod catalog_client;
+mod command;
 mod config;
+mod connection;
 mod engine;
 mod failure;
 mod http;
@@ -61,10 +63,14 @@ pub mod render;
 mod run;
 mod scan;
 mod session;
+mod settings;
 mod statement;
 mod threads;
 
 pub use config::QueryConfig;
+pub use connection::{Answer, Connection, Described};
+pub use datafusion::common::ScalarValue;
 pub use engine::Engine;
 pub use http::{openapi, query_router};
 pub use session::{QueryOptions, QueryResult, QueryStats, Session};
+pub use settings::{CorruptRecords, Settings};

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use mesh_core::{Error, Result};
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use tokio::sync::OnceCell;
+
+use crate::settings::CorruptRecords;
 
 /// What every scan of the engine needs.
 pub(crate) struct ScanEnv {
@@ -36,9 +39,18 @@ impl Extent {
 
 type Snapshot = Arc<OnceCell<Arc<Vec<Extent>>>>;
 
+/// How a query looks at topics.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct View {
+    pub(crate) corrupt: CorruptRecords,
+    /// Only what was published before this instant.
+    pub(crate) as_of: Option<DateTime<Utc>>,
+}
+
 /// One query: a topic has the same end wherever and however often the query names it.
 pub(crate) struct QueryRun {
     pub(crate) env: Arc<ScanEnv>,
+    pub(crate) view: View,
     snapshots: Mutex<HashMap<String, Snapshot>>,
     records: AtomicU64,
     bytes: AtomicU64,
@@ -46,9 +58,10 @@ pub(crate) struct QueryRun {
 }
 
 impl QueryRun {
-    pub(crate) fn new(env: Arc<ScanEnv>) -> Self {
+    pub(crate) fn new(env: Arc<ScanEnv>, view: View) -> Self {
         Self {
             env,
+            view,
             snapshots: Mutex::default(),
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),

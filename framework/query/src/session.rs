@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use chrono::{DateTime, Utc};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::{FutureExt, Stream, StreamExt};
 use mesh_core::{Error, ErrorKind, Result};
@@ -18,11 +21,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, Sleep};
 
+use crate::connection::Described;
 use crate::engine::Shared;
 use crate::failure::{planning, running};
 use crate::provider::{Granted, Table, catalogs};
-use crate::run::QueryRun;
+use crate::run::{QueryRun, View};
+use crate::settings::CorruptRecords;
 use crate::statement::admit;
+
+/// The most values that a statement takes, as in PostgreSQL's protocol.
+const MAX_PARAMETERS: usize = 65_535;
 
 /// One principal with one purpose, and the tables that they may read. Its tables stay those
 /// of its beginning; a new session sees what has changed.
@@ -40,6 +48,12 @@ pub struct QueryOptions {
     pub limit: Option<usize>,
     /// The longest it may take, if that is less than the engine allows.
     pub timeout: Option<Duration>,
+    /// Values for `$1`, `$2` and so on.
+    pub parameters: Vec<ScalarValue>,
+    /// What happens at a record that cannot be read.
+    pub corrupt: CorruptRecords,
+    /// Tables show what was published before this instant; now if there is none.
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 impl QueryOptions {
@@ -120,8 +134,14 @@ impl Session {
         let allowed = options.timeout.map_or(allowed, |asked| asked.min(allowed));
         let deadline = Deadline::now() + allowed;
         let permit = self.shared.admit()?;
-        let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env)));
-        let planned = AssertUnwindSafe(self.plan(sql, options.limit, &run)).catch_unwind();
+        let run = Arc::new(QueryRun::new(
+            Arc::clone(&self.shared.env),
+            View {
+                corrupt: options.corrupt,
+                as_of: options.as_of,
+            },
+        ));
+        let planned = AssertUnwindSafe(self.plan(sql, options, &run)).catch_unwind();
         let stream = match tokio::time::timeout_at(deadline, planned).await {
             Ok(Ok(stream)) => stream?,
             Ok(Err(_)) => return Err(panicked()),
@@ -141,17 +161,43 @@ impl Session {
         })
     }
 
-    async fn plan(
+    /// What `sql` will give and needs, without running it.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`].
+    pub async fn describe(&self, sql: &str) -> Result<Described> {
+        let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
+        let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
+        let (_, plan, _) = planned.await.map_err(|_| panicked())??;
+        let types = plan
+            .get_parameter_types()
+            .map_err(|error| planning(&error))?;
+        let mut parameters = Vec::new();
+        for (name, data_type) in types {
+            let at = parameter_index(&name)?;
+            if parameters.len() <= at {
+                parameters.resize(at + 1, None);
+            }
+            parameters[at] = data_type;
+        }
+        Ok(Described {
+            schema: Some(Arc::clone(plan.schema().inner())),
+            parameters,
+        })
+    }
+
+    /// The logical plan, the state that it was made in, and whether it answers with rows of
+    /// products.
+    async fn logical(
         &self,
         sql: &str,
-        limit: Option<usize>,
         run: &Arc<QueryRun>,
-    ) -> Result<SendableRecordBatchStream> {
+    ) -> Result<(SessionState, LogicalPlan, bool)> {
         let admitted = admit(sql)?;
         let mut state = self.shared.base.clone();
         state.register_catalog_list(catalogs(&self.granted, &admitted.log_columns, run));
         state.mark_start_execution();
-        let mut plan = state
+        let plan = state
             .statement_to_plan(admitted.statement)
             .await
             .map_err(|error| planning(&error))?;
@@ -162,7 +208,22 @@ impl Session {
             .with_allow_statements(false)
             .verify_plan(&plan)
             .map_err(|error| planning(&error))?;
-        if let Some(limit) = limit.filter(|_| admitted.is_query) {
+        Ok((state, plan, admitted.is_query))
+    }
+
+    async fn plan(
+        &self,
+        sql: &str,
+        options: QueryOptions,
+        run: &Arc<QueryRun>,
+    ) -> Result<SendableRecordBatchStream> {
+        let (state, mut plan, is_query) = self.logical(sql, run).await?;
+        if !options.parameters.is_empty() {
+            plan = plan
+                .with_param_values(ParamValues::from(options.parameters))
+                .map_err(|error| planning(&error))?;
+        }
+        if let Some(limit) = options.limit.filter(|_| is_query) {
             plan = LogicalPlanBuilder::from(plan)
                 .limit(0, Some(limit))
                 .and_then(LogicalPlanBuilder::build)
@@ -174,6 +235,18 @@ impl Session {
             .map_err(|error| planning(&error))?;
         Ok(self.shared.threads.run(plan, state.task_ctx()))
     }
+}
+
+/// `$3` is the third, at 2.
+fn parameter_index(name: &str) -> Result<usize> {
+    name.strip_prefix('$')
+        .and_then(|number| number.parse::<usize>().ok())
+        .and_then(|number| number.checked_sub(1))
+        .filter(|at| *at < MAX_PARAMETERS)
+        .ok_or_else(|| {
+            Error::invalid("the statement has a parameter that is not a number")
+                .mend("write parameters as `$1`, `$2` and so on")
+        })
 }
 
 impl std::fmt::Debug for Session {

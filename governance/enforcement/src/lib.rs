@@ -13,9 +13,11 @@
 mod access;
 mod decision;
 mod governed;
+mod login;
 mod pass_through;
 
 pub use access::{Access, PRINCIPAL_HEADER, PURPOSE_HEADER};
 pub use decision::{Action, Decision, DecisionPoint, Resource};
 pub use governed::Governed;
+pub use login::{Logins, ScramSecret};
 pub use pass_through::PassThrough;
