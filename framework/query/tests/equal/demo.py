@@ -68,7 +68,11 @@ class Mesh:
             expect(self.process.poll() is None, f"mesh {arguments[1]} has ended:\n{log.read_text()[-2000:]}")
             return re.search(pattern, log.read_text())
 
-        self.url = until(f"mesh {arguments[1]}", seconds, up).group(1)
+        try:
+            self.url = until(f"mesh {arguments[1]}", seconds, up).group(1)
+        except BaseException:
+            self.stop()
+            raise
 
     def sql(self, statement):
         answer = call(f"{self.url}/api/v1/sql", {"sql": statement})

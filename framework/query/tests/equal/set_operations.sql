@@ -18,11 +18,11 @@ SELECT client_id FROM loan.applications EXCEPT SELECT client_id FROM loan.loans 
 SELECT district_id FROM transaction.accounts EXCEPT
 SELECT p.district_id FROM loan.loans l JOIN customer.profiles p ON p.client_id = l.client_id;
 
--- 171 A difference that keeps doubles
-SELECT operation FROM transaction.transactions WHERE account_id = 7 EXCEPT ALL SELECT operation FROM transaction.transactions WHERE account_id = 8;
+-- 171 A difference and what it leaves of doubles: none of them
+SELECT operation FROM transaction.transactions WHERE account_id = 7 EXCEPT SELECT operation FROM transaction.transactions WHERE account_id = 7 AND amount > 3000;
 
--- 172 An intersection that keeps doubles
-SELECT amount FROM transaction.transactions WHERE account_id = 7 INTERSECT ALL SELECT amount FROM transaction.transactions WHERE account_id = 8;
+-- 172 Amounts that both of two accounts had, each once
+SELECT amount FROM transaction.transactions WHERE account_id = 7 INTERSECT SELECT amount FROM transaction.transactions WHERE account_id = 8;
 
 -- 173 Nulls are the same in a set operation
 SELECT purpose FROM transaction.transactions WHERE account_id = 1 INTERSECT SELECT purpose FROM transaction.transactions WHERE account_id = 2;
