@@ -57,6 +57,7 @@ mod request;
 mod rows;
 mod shape;
 mod subjects;
+mod topic_id;
 mod topics;
 mod transaction;
 mod typed;
