@@ -186,13 +186,13 @@ def live(mesh):
 
 
 def settled(mesh, tables):
-    """Waits until the domains have done what followed: no record more for some seconds."""
+    """Waits until every product has rows and the domains have done what followed: no record more for some seconds."""
     counts = " UNION ALL ".join(f"SELECT '{table}', count(*), max(_timestamp) FROM {table}" for table in tables)
-    seen, since = None, time.monotonic()
-    end = since + 120
-    while time.monotonic() < since + 6:
-        expect(time.monotonic() < end, "the domains do not come to rest in 120 s")
+    seen, since = [], time.monotonic()
+    end = since + 180
+    while not seen or time.monotonic() < since + 6:
+        expect(time.monotonic() < end, f"no rest in 180 s, or no rows in {[table for table, count, _ in seen if not count]}")
         found = sorted(mesh.rows(counts))
-        if found != seen:
+        if found != seen or not all(count for _, count, _ in found):
             seen, since = found, time.monotonic()
         time.sleep(1)
