@@ -108,7 +108,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 struct Document;
 
 fn documented() -> OpenApiRouter<Engine> {
-    OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(sql))
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(sql))
+        .routes(routes!(crate::http_follow::follow))
 }
 
 /// Runs one statement and streams its answer.

@@ -1,5 +1,6 @@
 //! A data product as a table, from its contract.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -14,6 +15,7 @@ use mesh_stream::batch::ArrowTarget;
 pub(crate) struct Product {
     /// What decisions are about.
     pub(crate) resource: Resource,
+    pub(crate) contract: Arc<Contract>,
     pub(crate) kind: ProductKind,
     pub(crate) topic: String,
     /// When it ends.
@@ -47,11 +49,23 @@ impl Product {
             resource,
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
-            lifecycle: contract.lifecycle,
-            arrow: Arc::clone(&target.arrow),
+            lifecycle: contract.lifecycle.clone(),
+            arrow: without_metadata(&target.arrow),
             target,
+            contract: Arc::new(contract),
         })
     }
+}
+
+/// The columns as statements see them. What the contract adds to a field would keep
+/// DataFusion from putting a column beside an expression of the same type.
+fn without_metadata(schema: &Schema) -> SchemaRef {
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_metadata(HashMap::new()))
+        .collect::<Vec<_>>();
+    Arc::new(Schema::new(fields))
 }
 
 /// A column that a record has by its place in the topic, not by its contract. Column names

@@ -20,14 +20,17 @@ use mesh_enforcement::Access;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, Sleep};
+use uuid::Uuid;
 
 use crate::connection::Described;
 use crate::engine::Shared;
 use crate::failure::{planning, running};
+use crate::lineage::{Lineage, LineageSink, Outcome, Run, lineage, run_event};
 use crate::provider::{Granted, Table, catalogs};
 use crate::run::{QueryRun, View};
 use crate::settings::CorruptRecords;
-use crate::statement::admit;
+use crate::sound::check_subqueries;
+use crate::statement::{admit, read};
 
 /// The most values that a statement takes, as in PostgreSQL's protocol.
 const MAX_PARAMETERS: usize = 65_535;
@@ -37,7 +40,7 @@ const MAX_PARAMETERS: usize = 65_535;
 pub struct Session {
     shared: Arc<Shared>,
     access: Access,
-    granted: Granted,
+    granted: Arc<Granted>,
 }
 
 /// What a query may take beside the engine's own limits.
@@ -78,6 +81,9 @@ pub struct QueryStats {
     pub records_read: u64,
     /// Bytes of keys and values read from Kafka, uncompressed.
     pub bytes_read: u64,
+    /// Records left out since they cannot be read, where the session chose that.
+    #[serde(default)]
+    pub records_skipped: u64,
 }
 
 impl Session {
@@ -85,7 +91,7 @@ impl Session {
         Self {
             shared,
             access,
-            granted,
+            granted: Arc::new(granted),
         }
     }
 
@@ -129,20 +135,36 @@ impl Session {
     /// for one that does not plan; [`ErrorKind::ResourceExhausted`] if too many run;
     /// [`ErrorKind::Timeout`]; what Kafka and the registry answer.
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<QueryResult> {
-        let started = Instant::now();
-        let allowed = self.shared.config.timeout;
-        let allowed = options.timeout.map_or(allowed, |asked| asked.min(allowed));
-        let deadline = Deadline::now() + allowed;
-        let permit = self.shared.admit()?;
-        let run = Arc::new(QueryRun::new(
+        let run = self.run(&options);
+        self.start(sql, options, run, Ok).await
+    }
+
+    /// What the scans of one query share.
+    pub(crate) fn run(&self, options: &QueryOptions) -> Arc<QueryRun> {
+        Arc::new(QueryRun::new(
             Arc::clone(&self.shared.env),
             View {
                 corrupt: options.corrupt,
                 as_of: options.as_of,
             },
-        ));
-        let planned = AssertUnwindSafe(self.plan(sql, options, &run)).catch_unwind();
-        let stream = match tokio::time::timeout_at(deadline, planned).await {
+        ))
+    }
+
+    /// Plans `sql`, has `change` make another plan of it, and starts that.
+    pub(crate) async fn start(
+        &self,
+        sql: &str,
+        options: QueryOptions,
+        run: Arc<QueryRun>,
+        change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan> + Send,
+    ) -> Result<QueryResult> {
+        let started = Instant::now();
+        let allowed = self.shared.config.timeout;
+        let allowed = options.timeout.map_or(allowed, |asked| asked.min(allowed));
+        let deadline = Deadline::now() + allowed;
+        let permit = self.shared.admit()?;
+        let planned = AssertUnwindSafe(self.plan(sql, options, &run, change)).catch_unwind();
+        let (stream, lineage) = match tokio::time::timeout_at(deadline, planned).await {
             Ok(Ok(stream)) => stream?,
             Ok(Err(_)) => return Err(panicked()),
             Err(_) => return Err(too_slow(allowed)),
@@ -152,7 +174,18 @@ impl Session {
             stream: Some(stream),
             run,
             rows: 0,
-            outcome: "dropped",
+            outcome: Outcome::Abort,
+            trace: self
+                .shared
+                .lineage
+                .clone()
+                .zip(lineage)
+                .map(|(sink, lineage)| Trace {
+                    sink,
+                    lineage,
+                    job: job(sql),
+                    cluster: cluster(&self.shared.config.stream.bootstrap),
+                }),
             access: self.access.clone(),
             started,
             allowed,
@@ -186,9 +219,30 @@ impl Session {
         })
     }
 
+    /// Where the columns of `sql` come from, as an event of OpenLineage (`RunEvent`), without
+    /// running it.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`].
+    pub async fn lineage(&self, sql: &str) -> Result<serde_json::Value> {
+        let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
+        let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
+        let (_, plan, _) = planned.await.map_err(|_| panicked())??;
+        let lineage = lineage(&plan).map_err(|error| planning(&error))?;
+        let run = Run {
+            id: Uuid::now_v7(),
+            job: job(sql),
+            outcome: Outcome::Running,
+            at: Utc::now(),
+            cluster: cluster(&self.shared.config.stream.bootstrap),
+            writes: None,
+        };
+        Ok(run_event(&run, &lineage, plan.schema().inner()))
+    }
+
     /// The logical plan, the state that it was made in, and whether it answers with rows of
     /// products.
-    async fn logical(
+    pub(crate) async fn logical(
         &self,
         sql: &str,
         run: &Arc<QueryRun>,
@@ -197,6 +251,11 @@ impl Session {
         let mut state = self.shared.base.clone();
         state.register_catalog_list(catalogs(&self.granted, &admitted.log_columns, run));
         state.mark_start_execution();
+        if let Some(table) = &admitted.described {
+            // What is not there is refused as a query of it would be.
+            let looked = state.statement_to_plan(read(table)?).await;
+            looked.map_err(|error| planning(&error))?;
+        }
         let plan = state
             .statement_to_plan(admitted.statement)
             .await
@@ -208,6 +267,7 @@ impl Session {
             .with_allow_statements(false)
             .verify_plan(&plan)
             .map_err(|error| planning(&error))?;
+        check_subqueries(&plan)?;
         Ok((state, plan, admitted.is_query))
     }
 
@@ -216,8 +276,14 @@ impl Session {
         sql: &str,
         options: QueryOptions,
         run: &Arc<QueryRun>,
-    ) -> Result<SendableRecordBatchStream> {
-        let (state, mut plan, is_query) = self.logical(sql, run).await?;
+        change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan> + Send,
+    ) -> Result<(SendableRecordBatchStream, Option<Lineage>)> {
+        let (state, plan, is_query) = self.logical(sql, run).await?;
+        let mut plan = change(plan)?;
+        let lineage = match self.shared.lineage {
+            Some(_) if is_query => Some(lineage(&plan).map_err(|error| planning(&error))?),
+            _ => None,
+        };
         if !options.parameters.is_empty() {
             plan = plan
                 .with_param_values(ParamValues::from(options.parameters))
@@ -233,7 +299,7 @@ impl Session {
             .create_physical_plan(&plan)
             .await
             .map_err(|error| planning(&error))?;
-        Ok(self.shared.threads.run(plan, state.task_ctx()))
+        Ok((self.shared.threads.run(plan, state.task_ctx()), lineage))
     }
 }
 
@@ -265,7 +331,8 @@ pub struct QueryResult {
     stream: Option<SendableRecordBatchStream>,
     run: Arc<QueryRun>,
     rows: u64,
-    outcome: &'static str,
+    outcome: Outcome,
+    trace: Option<Trace>,
     access: Access,
     started: Instant,
     allowed: Duration,
@@ -293,6 +360,7 @@ impl QueryResult {
             elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             records_read,
             bytes_read,
+            records_skipped: self.run.skipped(),
         }
     }
 
@@ -318,7 +386,7 @@ impl QueryResult {
 
     fn fail(&mut self, error: Error) -> Poll<Option<Result<RecordBatch>>> {
         self.stream = None;
-        self.outcome = "failed";
+        self.outcome = Outcome::Fail;
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -355,7 +423,7 @@ impl Stream for QueryResult {
                 }
                 None => {
                     this.stream = None;
-                    this.outcome = "complete";
+                    this.outcome = Outcome::Complete;
                     return Poll::Ready(None);
                 }
             }
@@ -370,17 +438,32 @@ impl Drop for QueryResult {
             elapsed_ms,
             records_read,
             bytes_read,
+            records_skipped,
         } = self.stats();
         tracing::info!(
             principal = %self.access.principal,
             purpose = %self.access.purpose,
-            outcome = self.outcome,
+            outcome = self.outcome.word(),
             rows,
             elapsed_ms,
             records_read,
             bytes_read,
+            records_skipped,
             "query ended"
         );
+        if let Some(trace) = self.trace.take() {
+            let run = Run {
+                id: Uuid::now_v7(),
+                job: trace.job,
+                outcome: self.outcome,
+                at: Utc::now(),
+                cluster: trace.cluster,
+                writes: None,
+            };
+            trace
+                .sink
+                .emit(run_event(&run, &trace.lineage, &self.schema));
+        }
     }
 }
 
@@ -391,6 +474,28 @@ impl std::fmt::Debug for QueryResult {
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
+}
+
+/// What is told of an answer once it has ended.
+struct Trace {
+    sink: Arc<dyn LineageSink>,
+    lineage: Lineage,
+    job: String,
+    cluster: String,
+}
+
+/// A name that is the same for the same statement, and does not show it.
+fn job(sql: &str) -> String {
+    format!(
+        "sql/{}",
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, sql.trim().as_bytes())
+    )
+}
+
+/// The cluster as OpenLineage names it, by the first of its addresses.
+fn cluster(bootstrap: &str) -> String {
+    let first = bootstrap.split(',').next().unwrap_or_default();
+    format!("kafka://{first}")
 }
 
 fn too_slow(allowed: Duration) -> Error {

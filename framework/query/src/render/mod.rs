@@ -10,6 +10,6 @@ mod table;
 mod value;
 
 pub use csv::CsvWriter;
-pub use json::JsonWriter;
+pub use json::{JsonWriter, json_rows};
 pub use table::TableWriter;
 pub use value::sql_type;

@@ -1,11 +1,17 @@
 //! SQL over products on an embedded platform.
 #![allow(clippy::unwrap_used)]
 
+mod connection;
+mod continuous;
 mod door;
 mod ends;
 mod harness;
+mod kept;
 mod limits;
+mod lineage;
+mod narrow;
 mod safety;
+mod sound;
 mod state;
 mod tables;
 mod transactions;
