@@ -18,6 +18,10 @@ pub(crate) struct Product {
     pub(crate) topic: String,
     /// When it ends.
     pub(crate) lifecycle: Lifecycle,
+    /// What one record is.
+    pub(crate) description: Option<String>,
+    /// The columns of the primary key, in its order.
+    pub(crate) key: Vec<String>,
     /// The columns of the contract.
     pub(crate) arrow: SchemaRef,
     /// What values are decoded to.
@@ -48,6 +52,17 @@ impl Product {
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
             lifecycle: contract.lifecycle,
+            key: contract
+                .schema
+                .primary_key()
+                .into_iter()
+                .map(|field| field.name.clone())
+                .collect(),
+            description: contract
+                .schema
+                .description
+                .or(contract.description.purpose)
+                .map(|text| text.trim().to_owned()),
             arrow: Arc::clone(&target.arrow),
             target,
         })

@@ -5,6 +5,8 @@ mod door;
 mod ends;
 mod harness;
 mod limits;
+mod postgres;
+mod postgres_logins;
 mod safety;
 mod state;
 mod tables;
