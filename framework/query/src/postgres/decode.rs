@@ -113,7 +113,11 @@ fn decimal(text: &str) -> Option<ScalarValue> {
     let scale = i8::try_from(fraction.len())
         .ok()
         .filter(|scale| *scale <= 38);
-    match (scale, fraction.bytes().all(|byte| byte.is_ascii_digit())) {
+    let digits = whole
+        .trim_start_matches(['-', '+'])
+        .bytes()
+        .chain(fraction.bytes());
+    match (scale, digits.into_iter().all(|byte| byte.is_ascii_digit())) {
         (Some(scale), true) => {
             let unscaled: i128 = format!("{whole}{fraction}").parse().ok()?;
             let fits = unscaled.unsigned_abs() < 10_u128.pow(38);

@@ -72,9 +72,8 @@ impl Message {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.1)
-            .trim_end_matches('\0')
-            .to_owned()
+        let text = String::from_utf8_lossy(&self.1);
+        text.strip_suffix('\0').unwrap_or(&text).to_owned()
     }
 }
 
@@ -295,7 +294,7 @@ async fn values_have_their_types_and_are_written_as_postgres_writes_them() {
             "2001-02-03,{a,\"b,\\\"c\\\"\"},{\"name\":\"Jo\",\"age\":null},08:30:00",
         ),
         (
-            "SELECT true, 1.5::double, 1e300::double, x'00ff', NULL",
+            "SELECT true, 1.5::double, CAST('1e300' AS DOUBLE), x'00ff', NULL",
             "t,1.5,1e+300,\\x00ff,null",
         ),
         ("SELECT count(*) FROM shop.sales; SELECT 2 ; ", "300;2"),
