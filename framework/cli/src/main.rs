@@ -21,6 +21,7 @@ mod demo;
 mod dev;
 mod flow;
 mod kafka;
+mod logins;
 mod new;
 mod plan;
 mod platform;
@@ -29,6 +30,7 @@ mod registry;
 mod replay;
 mod run;
 mod sql;
+mod sql_doors;
 mod ui;
 mod users;
 

@@ -10,7 +10,7 @@ use clap::Args;
 use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
 use mesh_catalog::{Catalog, CatalogConfig};
 use mesh_core::{Error, Result};
-use mesh_query::{Engine, QueryConfig, query_router};
+use mesh_query::{Engine, QueryConfig, query_router, serve_postgres};
 use mesh_registry::Registry;
 use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
@@ -20,6 +20,7 @@ use crate::broker_options::{BrokerOptions, PlatformFile, own_settings};
 use crate::kafka::ClusterArgs;
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::registry::RegistryOptions;
+use crate::sql_doors::SqlDoorOptions;
 use crate::ui;
 
 #[derive(Args)]
@@ -47,6 +48,8 @@ pub(crate) struct UpArgs {
     /// Memory that all SQL queries together may use, in MiB
     #[arg(long, env = "MESH_SQL_MEMORY_MIB", default_value_t = 512)]
     pub(crate) sql_memory_mib: usize,
+    #[command(flatten, next_help_heading = "SQL")]
+    pub(crate) sql: SqlDoorOptions,
     #[command(flatten, next_help_heading = "Schema registry")]
     pub(crate) registry: RegistryOptions,
     #[command(flatten, next_help_heading = "Security of the embedded broker")]
@@ -93,12 +96,13 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let platform = Platform::start(&args).await?;
     let addresses = &platform.addresses;
     ui::line(format!(
-        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Data      {}\n{}",
+        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Postgres  {}, database mesh\n  Data      {}\n{}",
         ui::bold("The mesh is up."),
         addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
         addresses.http_url(),
+        addresses.postgres,
         args.data_dir.display(),
         ui::dim("Ctrl-C stops it."),
     ));
@@ -132,6 +136,13 @@ impl Platform {
     async fn start(args: &UpArgs) -> Result<Self> {
         let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
         let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
+        let postgres = args.sql.postgres()?;
+        let postgres_ports = PlatformPorts {
+            host: args.sql.host(args.ports.host),
+            ..args.ports.clone()
+        };
+        let postgres_listener =
+            listen(&postgres_ports, args.ports.postgres_port, "postgres").await?;
 
         let (broker, kafka, settings) = start_kafka(args).await?;
         let addresses = PlatformAddresses {
@@ -139,6 +150,7 @@ impl Platform {
             broker_port: broker.as_ref().map(|broker| broker.local_addr().port()),
             registry: local(&registry_listener)?,
             http: local(&http_listener)?,
+            postgres: local(&postgres_listener)?,
         };
 
         let registry = Registry::open(args.registry.config(&args.data_dir)?).await?;
@@ -161,6 +173,12 @@ impl Platform {
         servers.spawn(mesh_registry::serve(
             registry,
             registry_listener,
+            stop.clone().cancelled_owned(),
+        ));
+        servers.spawn(serve_postgres(
+            engine.clone(),
+            postgres_listener,
+            postgres,
             stop.clone().cancelled_owned(),
         ));
         let router = Router::new()

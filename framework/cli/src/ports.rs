@@ -20,6 +20,9 @@ pub(crate) struct PlatformPorts {
     /// Port of the catalog and of SQL over HTTP (0: any free port)
     #[arg(long, env = "MESH_HTTP_PORT", default_value_t = 8080)]
     pub(crate) http_port: u16,
+    /// Port of SQL over Postgres' protocol (0: any free port)
+    #[arg(long, env = "MESH_POSTGRES_PORT", default_value_t = 5433)]
+    pub(crate) postgres_port: u16,
 }
 
 /// The platform's addresses, all ports known.
@@ -31,6 +34,8 @@ pub(crate) struct PlatformAddresses {
     pub(crate) broker_port: Option<u16>,
     pub(crate) registry: SocketAddr,
     pub(crate) http: SocketAddr,
+    /// SQL over Postgres' protocol.
+    pub(crate) postgres: SocketAddr,
 }
 
 impl PlatformAddresses {
@@ -47,13 +52,14 @@ impl PlatformPorts {
     /// Replaces each 0 by a free port and checks that the others are free. On a `cluster`
     /// there is no broker to find a port for.
     pub(crate) fn resolve(&self, cluster: Option<String>) -> Result<PlatformAddresses> {
-        // All three are held until all are known, so that no port is handed out twice.
+        // All are held until all are known, so that no port is handed out twice.
         let broker = match cluster {
             Some(_) => None,
             None => Some(claim(self.host, self.kafka_port, "Kafka", "--kafka-port")?),
         };
         let registry = claim(self.host, self.registry_port, "registry", "--registry-port")?;
         let http = claim(self.host, self.http_port, "HTTP", "--http-port")?;
+        let postgres = claim(self.host, self.postgres_port, "Postgres", "--postgres-port")?;
         let broker = broker.as_ref().map(address).transpose()?;
         Ok(PlatformAddresses {
             kafka: cluster
@@ -62,6 +68,7 @@ impl PlatformPorts {
             broker_port: broker.map(|address| address.port()),
             registry: address(&registry)?,
             http: address(&http)?,
+            postgres: address(&postgres)?,
         })
     }
 }

@@ -197,6 +197,11 @@ impl Engine {
         Ok(found)
     }
 
+    /// The functions, rules and limits of every session, for doors that add their own.
+    pub(crate) fn base_state(&self) -> &SessionState {
+        &self.shared.base
+    }
+
     /// The engine's configuration.
     pub fn config(&self) -> &QueryConfig {
         &self.shared.config

@@ -10,6 +10,8 @@ use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Resource;
 use mesh_stream::batch::ArrowTarget;
 
+use crate::information;
+
 /// One version of a product as SQL reads it.
 #[derive(Debug)]
 pub(crate) struct Product {
@@ -20,6 +22,10 @@ pub(crate) struct Product {
     pub(crate) topic: String,
     /// When it ends.
     pub(crate) lifecycle: Lifecycle,
+    /// What one record is.
+    pub(crate) description: Option<String>,
+    /// The columns of the primary key, in its order.
+    pub(crate) key: Vec<String>,
     /// The columns of the contract.
     pub(crate) arrow: SchemaRef,
     /// What values are decoded to.
@@ -50,6 +56,13 @@ impl Product {
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
             lifecycle: contract.lifecycle.clone(),
+            key: contract
+                .schema
+                .primary_key()
+                .into_iter()
+                .map(|field| field.name.clone())
+                .collect(),
+            description: information::description(&contract).map(|text| text.trim().to_owned()),
             arrow: without_metadata(&target.arrow),
             target,
             contract: Arc::new(contract),

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SessionState;
@@ -26,6 +26,7 @@ use crate::connection::Described;
 use crate::engine::Shared;
 use crate::failure::{planning, running};
 use crate::lineage::{Lineage, LineageSink, Outcome, Run, lineage, run_event};
+use crate::postgres::View as PostgresView;
 use crate::provider::{Granted, Table, catalogs};
 use crate::run::{QueryRun, View};
 use crate::settings::CorruptRecords;
@@ -41,6 +42,8 @@ pub struct Session {
     shared: Arc<Shared>,
     access: Access,
     granted: Arc<Granted>,
+    /// How a client of PostgreSQL looks at the catalog.
+    postgres: Option<Arc<PostgresView>>,
 }
 
 /// What a query may take beside the engine's own limits.
@@ -92,7 +95,14 @@ impl Session {
             shared,
             access,
             granted: Arc::new(granted),
+            postgres: None,
         }
+    }
+
+    /// The same session with PostgreSQL's catalog and functions.
+    pub(crate) fn with_postgres(mut self, view: Arc<PostgresView>) -> Self {
+        self.postgres = Some(view);
+        self
     }
 
     /// Who asks, and for what.
@@ -199,9 +209,22 @@ impl Session {
     /// # Errors
     /// As [`Session::query_with`].
     pub async fn describe(&self, sql: &str) -> Result<Described> {
+        self.describe_with(sql, |_| Vec::new()).await
+    }
+
+    /// The same, where the types of the parameters follow from what the statement asks for by
+    /// `choose`, which gives a value of each type.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`].
+    pub(crate) async fn describe_with(
+        &self,
+        sql: &str,
+        choose: impl FnOnce(&[Option<DataType>]) -> Vec<ScalarValue>,
+    ) -> Result<Described> {
         let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
         let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
-        let (_, plan, _) = planned.await.map_err(|_| panicked())??;
+        let (_, mut plan, _) = planned.await.map_err(|_| panicked())??;
         let types = plan
             .get_parameter_types()
             .map_err(|error| planning(&error))?;
@@ -212,6 +235,12 @@ impl Session {
                 parameters.resize(at + 1, None);
             }
             parameters[at] = data_type;
+        }
+        let values = choose(&parameters);
+        if !values.is_empty() {
+            plan = plan
+                .with_param_values(ParamValues::from(values))
+                .map_err(|error| planning(&error))?;
         }
         Ok(Described {
             schema: Some(Arc::clone(plan.schema().inner())),
@@ -248,8 +277,15 @@ impl Session {
         run: &Arc<QueryRun>,
     ) -> Result<(SessionState, LogicalPlan, bool)> {
         let admitted = admit(sql)?;
-        let mut state = self.shared.base.clone();
-        state.register_catalog_list(catalogs(&self.granted, &admitted.log_columns, run));
+        let catalogs = catalogs(&self.granted, &admitted.log_columns, run);
+        let mut state = match &self.postgres {
+            Some(view) => view.state(&self.granted, &catalogs)?,
+            None => {
+                let mut state = self.shared.base.clone();
+                state.register_catalog_list(catalogs);
+                state
+            }
+        };
         state.mark_start_execution();
         if let Some(table) = &admitted.described {
             // What is not there is refused as a query of it would be.

@@ -10,6 +10,8 @@ mod kept;
 mod limits;
 mod lineage;
 mod narrow;
+mod postgres;
+mod postgres_logins;
 mod safety;
 mod sound;
 mod state;

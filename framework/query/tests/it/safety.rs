@@ -220,7 +220,7 @@ async fn plans_show_the_leaf_and_errors_no_value() {
 }
 
 /// Denies the products named.
-struct Denying(HashSet<&'static str>);
+pub(crate) struct Denying(pub(crate) HashSet<&'static str>);
 
 #[async_trait]
 impl DecisionPoint for Denying {
