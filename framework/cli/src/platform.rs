@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -10,7 +11,7 @@ use clap::Args;
 use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
 use mesh_catalog::{Catalog, CatalogConfig};
 use mesh_core::{Error, Result};
-use mesh_query::{Engine, QueryConfig, query_router};
+use mesh_query::{Engine, FlightOptions, QueryConfig, query_router, serve_flight};
 use mesh_registry::Registry;
 use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
@@ -93,12 +94,13 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let platform = Platform::start(&args).await?;
     let addresses = &platform.addresses;
     ui::line(format!(
-        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Data      {}\n{}",
+        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Flight    grpc://{}\n  Data      {}\n{}",
         ui::bold("The mesh is up."),
         addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
         addresses.http_url(),
+        addresses.flight,
         args.data_dir.display(),
         ui::dim("Ctrl-C stops it."),
     ));
@@ -130,8 +132,10 @@ struct Platform {
 
 impl Platform {
     async fn start(args: &UpArgs) -> Result<Self> {
-        let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
-        let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
+        let ports = &args.ports;
+        let registry_listener = listen(ports.host, ports.registry_port, "registry").await?;
+        let http_listener = listen(ports.host, ports.http_port, "http").await?;
+        let flight_listener = listen(ports.flight_host(), ports.flight_port, "flight").await?;
 
         let (broker, kafka, settings) = start_kafka(args).await?;
         let addresses = PlatformAddresses {
@@ -139,6 +143,7 @@ impl Platform {
             broker_port: broker.as_ref().map(|broker| broker.local_addr().port()),
             registry: local(&registry_listener)?,
             http: local(&http_listener)?,
+            flight: local(&flight_listener)?,
         };
 
         let registry = Registry::open(args.registry.config(&args.data_dir)?).await?;
@@ -161,6 +166,12 @@ impl Platform {
         servers.spawn(mesh_registry::serve(
             registry,
             registry_listener,
+            stop.clone().cancelled_owned(),
+        ));
+        servers.spawn(serve_flight(
+            engine.clone(),
+            flight_listener,
+            FlightOptions::default(),
             stop.clone().cancelled_owned(),
         ));
         let router = Router::new()
@@ -256,8 +267,8 @@ fn local(listener: &TcpListener) -> Result<std::net::SocketAddr> {
         .map_err(|error| Error::internal("a listener has no address").because(error))
 }
 
-async fn listen(ports: &PlatformPorts, port: u16, what: &str) -> Result<TcpListener> {
-    TcpListener::bind((ports.host, port))
+async fn listen(host: IpAddr, port: u16, what: &str) -> Result<TcpListener> {
+    TcpListener::bind((host, port))
         .await
-        .map_err(|error| taken(ports.host, port, what, &format!("--{what}-port"), error))
+        .map_err(|error| taken(host, port, what, &format!("--{what}-port"), error))
 }

@@ -1,6 +1,6 @@
 //! The addresses that the platform and the domains listen on.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use clap::Args;
 use mesh_core::{Error, Result};
@@ -20,6 +20,9 @@ pub(crate) struct PlatformPorts {
     /// Port of the catalog and of SQL over HTTP (0: any free port)
     #[arg(long, env = "MESH_HTTP_PORT", default_value_t = 8080)]
     pub(crate) http_port: u16,
+    /// Port of Flight SQL, on the loopback address (0: any free port)
+    #[arg(long, env = "MESH_FLIGHT_PORT", default_value_t = 50051)]
+    pub(crate) flight_port: u16,
 }
 
 /// The platform's addresses, all ports known.
@@ -31,6 +34,7 @@ pub(crate) struct PlatformAddresses {
     pub(crate) broker_port: Option<u16>,
     pub(crate) registry: SocketAddr,
     pub(crate) http: SocketAddr,
+    pub(crate) flight: SocketAddr,
 }
 
 impl PlatformAddresses {
@@ -44,16 +48,30 @@ impl PlatformAddresses {
 }
 
 impl PlatformPorts {
+    /// Where Flight SQL listens: it has no logins, so other machines cannot reach it.
+    pub(crate) fn flight_host(&self) -> IpAddr {
+        match self.host.is_loopback() {
+            true => self.host,
+            false => Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+
     /// Replaces each 0 by a free port and checks that the others are free. On a `cluster`
     /// there is no broker to find a port for.
     pub(crate) fn resolve(&self, cluster: Option<String>) -> Result<PlatformAddresses> {
-        // All three are held until all are known, so that no port is handed out twice.
+        // All are held until all are known, so that no port is handed out twice.
         let broker = match cluster {
             Some(_) => None,
             None => Some(claim(self.host, self.kafka_port, "Kafka", "--kafka-port")?),
         };
         let registry = claim(self.host, self.registry_port, "registry", "--registry-port")?;
         let http = claim(self.host, self.http_port, "HTTP", "--http-port")?;
+        let flight = claim(
+            self.flight_host(),
+            self.flight_port,
+            "Flight SQL",
+            "--flight-port",
+        )?;
         let broker = broker.as_ref().map(address).transpose()?;
         Ok(PlatformAddresses {
             kafka: cluster
@@ -62,6 +80,7 @@ impl PlatformPorts {
             broker_port: broker.map(|address| address.port()),
             registry: address(&registry)?,
             http: address(&http)?,
+            flight: address(&flight)?,
         })
     }
 }

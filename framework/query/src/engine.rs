@@ -11,14 +11,14 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionStateDefaults, config::SessionConfig as DfSessionConfig};
 use futures::future::try_join_all;
-use mesh_core::{Error, ErrorKind, Principal, Result};
+use mesh_core::{Error, Principal, Result};
 use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog_client::CatalogClient;
 use crate::config::QueryConfig;
 use crate::connection::Connection;
+use crate::limits::{Admission, Permit};
 use crate::provider::{CATALOG, Granted, NO_SCHEMA, granted};
 use crate::run::ScanEnv;
 use crate::session::Session;
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     catalog: CatalogClient,
     decisions: Arc<dyn DecisionPoint>,
-    running: Arc<Semaphore>,
+    pub(crate) admission: Admission,
 }
 
 impl Engine {
@@ -82,7 +82,7 @@ impl Engine {
                 catalog: CatalogClient::new(&config.catalog_url, config.catalog_max_age)?,
                 env: Arc::new(env),
                 decisions,
-                running: Arc::new(Semaphore::new(config.max_queries)),
+                admission: Admission::new(config.max_queries, config.per_principal),
                 config,
             }),
         })
@@ -131,6 +131,11 @@ impl Engine {
         Connection::new(self.clone(), principal, settings)
     }
 
+    /// Leave for `principal` to run one query, waited for.
+    pub(crate) async fn admitted(&self, principal: &Principal) -> Result<Permit> {
+        self.shared.admission.admit(principal).await
+    }
+
     /// A session that sees no table.
     pub(crate) fn bare_session(&self, access: Access) -> Session {
         Session::new(Arc::clone(&self.shared), access, Granted::new())
@@ -143,13 +148,13 @@ impl Engine {
 }
 
 impl Shared {
-    /// Leave to run one query.
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            Error::new(ErrorKind::ResourceExhausted, "too many queries run already")
-                .with("most", self.config.max_queries)
-                .mend("try again when one of them has ended")
-        })
+    /// What a query with `permit` runs in.
+    pub(crate) fn runtime_of(&self, permit: &Permit) -> Result<Arc<RuntimeEnv>> {
+        let all = self.base.runtime_env();
+        RuntimeEnvBuilder::from_runtime_env(all)
+            .with_memory_pool(permit.pool(&all.memory_pool))
+            .build_arc()
+            .map_err(|error| crate::failure::planning(&error))
     }
 }
 

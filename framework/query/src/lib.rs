@@ -49,14 +49,18 @@
 //!   alone.
 //! - No error and no log line holds a row's value or a statement's text.
 
+mod cancel;
 mod catalog_client;
 mod command;
 mod config;
 mod connection;
 mod engine;
 mod failure;
+mod flight;
 mod http;
 mod life;
+mod limits;
+mod parameters;
 mod product;
 mod provider;
 pub mod render;
@@ -64,13 +68,19 @@ mod run;
 mod scan;
 mod session;
 mod settings;
+mod spool;
 mod statement;
+mod statements;
 mod threads;
+mod wire;
 
 pub use config::QueryConfig;
 pub use connection::{Answer, Connection, Described};
 pub use datafusion::common::ScalarValue;
 pub use engine::Engine;
+pub use flight::{FlightOptions, FlightTls, serve_flight};
 pub use http::{openapi, query_router};
+pub use limits::Limits;
 pub use session::{QueryOptions, QueryResult, QueryStats, Session};
 pub use settings::{CorruptRecords, Settings};
+pub use statements::Keeping;

@@ -14,6 +14,7 @@ use mesh_stream::batch::ArrowTarget;
 pub(crate) struct Product {
     /// What decisions are about.
     pub(crate) resource: Resource,
+    pub(crate) contract: Arc<Contract>,
     pub(crate) kind: ProductKind,
     pub(crate) topic: String,
     /// When it ends.
@@ -47,9 +48,10 @@ impl Product {
             resource,
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
-            lifecycle: contract.lifecycle,
+            lifecycle: contract.lifecycle.clone(),
             arrow: Arc::clone(&target.arrow),
             target,
+            contract: Arc::new(contract),
         })
     }
 }

@@ -135,7 +135,7 @@ fn duration(text: &str) -> Option<Option<Duration>> {
     Some((millis > 0).then(|| Duration::from_millis(millis)))
 }
 
-fn wrong(name: &str, mend: &str) -> Error {
+fn wrong(name: &str, mend: &'static str) -> Error {
     Error::invalid("a setting cannot have this value")
         .with("setting", name)
         .mend(mend)

@@ -100,6 +100,12 @@ impl TableProvider for ProductTable {
             // The latest row of a key is known only after its whole partition was read.
             ProductKind::State => spread(extents.to_vec(), streams),
         };
+        let records: i64 = work.iter().flatten().map(Extent::len).sum();
+        let passes = match self.product.kind {
+            ProductKind::State if !columns.is_empty() => 2,
+            _ => 1,
+        };
+        self.run.expect(records as u64 * passes);
         Ok(Arc::new(ProductScan::new(
             self.name.clone(),
             Arc::clone(&self.product),

@@ -3,9 +3,12 @@
 
 mod door;
 mod ends;
+mod flight;
+mod flight_clients;
 mod harness;
 mod limits;
 mod safety;
 mod state;
+mod statements;
 mod tables;
 mod transactions;
