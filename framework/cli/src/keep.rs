@@ -84,17 +84,18 @@ impl Kept {
     pub(crate) fn run(self, engine: Engine, stop: CancellationToken) -> JoinHandle<()> {
         tokio::spawn(async move {
             if let Some(writer) = &self.writer {
-                tokio::join!(
-                    writer.run(stop.cancelled()),
-                    follow(writer, &engine, &stop)
-                );
+                tokio::join!(writer.run(stop.cancelled()), follow(writer, &engine, &stop));
             } else {
                 stop.cancelled().await;
             }
             drop(engine);
             if let Err(error) = self.states.close().await {
                 let bootstrap = &self.stream.bootstrap;
-                tracing::warn!(bootstrap, error = error.log_line(), "the state tables did not close");
+                tracing::warn!(
+                    bootstrap,
+                    error = error.log_line(),
+                    "the state tables did not close"
+                );
             }
         })
     }
@@ -111,7 +112,10 @@ async fn follow(writer: &HistoryWriter, engine: &Engine, stop: &CancellationToke
                 writer.follow(events.map(Source::of));
             }
             Err(error) => {
-                tracing::debug!(error = error.log_line(), "the catalog does not tell its products");
+                tracing::debug!(
+                    error = error.log_line(),
+                    "the catalog does not tell its products"
+                );
             }
         }
         tokio::select! {

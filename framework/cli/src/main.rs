@@ -21,6 +21,7 @@ mod demo;
 mod dev;
 mod flow;
 mod kafka;
+mod keep;
 mod logins;
 mod new;
 mod plan;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -10,7 +11,7 @@ use clap::Args;
 use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
 use mesh_catalog::{Catalog, CatalogConfig};
 use mesh_core::{Error, Result};
-use mesh_query::{Engine, QueryConfig, query_router, serve_postgres};
+use mesh_query::{Engine, FlightOptions, QueryConfig, query_router, serve_flight, serve_postgres};
 use mesh_registry::Registry;
 use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker_options::{BrokerOptions, PlatformFile, own_settings};
 use crate::kafka::ClusterArgs;
+use crate::keep::{KeepOptions, Kept};
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::registry::RegistryOptions;
 use crate::sql_doors::SqlDoorOptions;
@@ -50,6 +52,8 @@ pub(crate) struct UpArgs {
     pub(crate) sql_memory_mib: usize,
     #[command(flatten, next_help_heading = "SQL")]
     pub(crate) sql: SqlDoorOptions,
+    #[command(flatten, next_help_heading = "What is kept for SQL")]
+    pub(crate) keep: KeepOptions,
     #[command(flatten, next_help_heading = "Schema registry")]
     pub(crate) registry: RegistryOptions,
     #[command(flatten, next_help_heading = "Security of the embedded broker")]
@@ -96,13 +100,14 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let platform = Platform::start(&args).await?;
     let addresses = &platform.addresses;
     ui::line(format!(
-        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Postgres  {}, database mesh\n  Data      {}\n{}",
+        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Postgres  {}, database mesh\n  Flight    grpc://{}\n  Data      {}\n{}",
         ui::bold("The mesh is up."),
         addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
         addresses.http_url(),
         addresses.postgres,
+        addresses.flight,
         args.data_dir.display(),
         ui::dim("Ctrl-C stops it."),
     ));
@@ -130,19 +135,18 @@ struct Platform {
     addresses: PlatformAddresses,
     stop: CancellationToken,
     servers: tokio::task::JoinSet<Result<()>>,
+    kept: tokio::task::JoinHandle<()>,
 }
 
 impl Platform {
     async fn start(args: &UpArgs) -> Result<Self> {
-        let registry_listener = listen(&args.ports, args.ports.registry_port, "registry").await?;
-        let http_listener = listen(&args.ports, args.ports.http_port, "http").await?;
+        let ports = &args.ports;
+        let registry_listener = listen(ports.host, ports.registry_port, "registry").await?;
+        let http_listener = listen(ports.host, ports.http_port, "http").await?;
         let postgres = args.sql.postgres()?;
-        let postgres_ports = PlatformPorts {
-            host: args.sql.host(args.ports.host),
-            ..args.ports.clone()
-        };
-        let postgres_listener =
-            listen(&postgres_ports, args.ports.postgres_port, "postgres").await?;
+        let postgres_host = args.sql.host(ports.host);
+        let postgres_listener = listen(postgres_host, ports.postgres_port, "postgres").await?;
+        let flight_listener = listen(ports.flight_host(), ports.flight_port, "flight").await?;
 
         let (broker, kafka, settings) = start_kafka(args).await?;
         let addresses = PlatformAddresses {
@@ -151,6 +155,7 @@ impl Platform {
             registry: local(&registry_listener)?,
             http: local(&http_listener)?,
             postgres: local(&postgres_listener)?,
+            flight: local(&flight_listener)?,
         };
 
         let registry = Registry::open(args.registry.config(&args.data_dir)?).await?;
@@ -166,9 +171,17 @@ impl Platform {
         stream.overrides = settings;
         let mut query = QueryConfig::new(stream, addresses.http_url());
         query.memory_bytes = args.sql_memory_mib << 20;
-        let engine = Engine::new(query)?;
+        let kept = Kept::open(
+            &args.keep,
+            &args.data_dir,
+            &query.stream,
+            &query.catalog_url,
+        )
+        .await?;
+        let engine = Engine::with(query, kept.parts.clone())?;
 
         let stop = CancellationToken::new();
+        let kept = kept.run(engine.clone(), stop.clone());
         let mut servers = tokio::task::JoinSet::new();
         servers.spawn(mesh_registry::serve(
             registry,
@@ -179,6 +192,12 @@ impl Platform {
             engine.clone(),
             postgres_listener,
             postgres,
+            stop.clone().cancelled_owned(),
+        ));
+        servers.spawn(serve_flight(
+            engine.clone(),
+            flight_listener,
+            FlightOptions::default(),
             stop.clone().cancelled_owned(),
         ));
         let router = Router::new()
@@ -198,6 +217,7 @@ impl Platform {
             addresses,
             stop,
             servers,
+            kept,
         })
     }
 
@@ -213,6 +233,13 @@ impl Platform {
             Ok(outcome) => outcome?,
             // A client that keeps its request open must not keep the platform alive.
             Err(_) => self.servers.abort_all(),
+        }
+        // What a history is being given is written by the next that runs.
+        if tokio::time::timeout(std::time::Duration::from_secs(10), self.kept)
+            .await
+            .is_err()
+        {
+            tracing::warn!("what is kept for SQL did not close in time");
         }
         self.catalog.close().await;
         match self.broker {
@@ -274,8 +301,8 @@ fn local(listener: &TcpListener) -> Result<std::net::SocketAddr> {
         .map_err(|error| Error::internal("a listener has no address").because(error))
 }
 
-async fn listen(ports: &PlatformPorts, port: u16, what: &str) -> Result<TcpListener> {
-    TcpListener::bind((ports.host, port))
+async fn listen(host: IpAddr, port: u16, what: &str) -> Result<TcpListener> {
+    TcpListener::bind((host, port))
         .await
-        .map_err(|error| taken(ports.host, port, what, &format!("--{what}-port"), error))
+        .map_err(|error| taken(host, port, what, &format!("--{what}-port"), error))
 }

@@ -1,6 +1,6 @@
 //! The addresses that the platform and the domains listen on.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use clap::Args;
 use mesh_core::{Error, Result};
@@ -23,6 +23,9 @@ pub(crate) struct PlatformPorts {
     /// Port of SQL over Postgres' protocol (0: any free port)
     #[arg(long, env = "MESH_POSTGRES_PORT", default_value_t = 5433)]
     pub(crate) postgres_port: u16,
+    /// Port of Flight SQL, on the loopback address (0: any free port)
+    #[arg(long, env = "MESH_FLIGHT_PORT", default_value_t = 50051)]
+    pub(crate) flight_port: u16,
 }
 
 /// The platform's addresses, all ports known.
@@ -36,6 +39,7 @@ pub(crate) struct PlatformAddresses {
     pub(crate) http: SocketAddr,
     /// SQL over Postgres' protocol.
     pub(crate) postgres: SocketAddr,
+    pub(crate) flight: SocketAddr,
 }
 
 impl PlatformAddresses {
@@ -49,6 +53,14 @@ impl PlatformAddresses {
 }
 
 impl PlatformPorts {
+    /// Where Flight SQL listens: it has no logins, so other machines cannot reach it.
+    pub(crate) fn flight_host(&self) -> IpAddr {
+        match self.host.is_loopback() {
+            true => self.host,
+            false => Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+
     /// Replaces each 0 by a free port and checks that the others are free. On a `cluster`
     /// there is no broker to find a port for.
     pub(crate) fn resolve(&self, cluster: Option<String>) -> Result<PlatformAddresses> {
@@ -60,6 +72,12 @@ impl PlatformPorts {
         let registry = claim(self.host, self.registry_port, "registry", "--registry-port")?;
         let http = claim(self.host, self.http_port, "HTTP", "--http-port")?;
         let postgres = claim(self.host, self.postgres_port, "Postgres", "--postgres-port")?;
+        let flight = claim(
+            self.flight_host(),
+            self.flight_port,
+            "Flight SQL",
+            "--flight-port",
+        )?;
         let broker = broker.as_ref().map(address).transpose()?;
         Ok(PlatformAddresses {
             kafka: cluster
@@ -69,6 +87,7 @@ impl PlatformPorts {
             registry: address(&registry)?,
             http: address(&http)?,
             postgres: address(&postgres)?,
+            flight: address(&flight)?,
         })
     }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use mesh_stream::StreamConfig;
 
+use crate::limits::Limits;
+use crate::statements::Keeping;
+
 /// The configuration of an [`Engine`](crate::Engine). [`QueryConfig::new`] fills in the
 /// defaults.
 #[derive(Debug, Clone)]
@@ -37,6 +40,10 @@ pub struct QueryConfig {
     pub batch_rows: usize,
     /// Queries that run at a time; more are refused.
     pub max_queries: usize,
+    /// What the queries of one principal may use of all this.
+    pub per_principal: Limits,
+    /// How answers are kept that are fetched later.
+    pub keeping: Keeping,
     /// How long a query may take, from its arrival to its last row.
     pub timeout: Duration,
     /// How long the list of products is used before the catalog is asked again.
@@ -58,6 +65,8 @@ impl QueryConfig {
                 .map_or(2, std::num::NonZero::get),
             batch_rows: 8192,
             max_queries: 32,
+            per_principal: Limits::default(),
+            keeping: Keeping::default(),
             timeout: Duration::from_secs(300),
             catalog_max_age: Duration::from_secs(1),
         }

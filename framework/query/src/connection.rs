@@ -143,8 +143,20 @@ impl Connection {
     /// # Errors
     /// As [`Connection::run`].
     pub async fn describe(&self, sql: &str) -> Result<Described> {
+        self.describe_bound(sql, None).await
+    }
+
+    /// The same with values, which may decide about the types of columns.
+    ///
+    /// # Errors
+    /// As [`Connection::run_with`].
+    pub(crate) async fn describe_bound(
+        &self,
+        sql: &str,
+        values: Option<Vec<ScalarValue>>,
+    ) -> Result<Described> {
         match command(sql)? {
-            None => self.session().await?.describe(sql).await,
+            None => self.session().await?.describe_bound(sql, values).await,
             Some(Command::Show(name)) => {
                 let (sql, _) = self.shown(name.as_deref())?;
                 let session = self.bare_session()?;

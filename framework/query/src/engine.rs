@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::catalog::Session as DfSession;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::QueryPlanner;
@@ -17,16 +18,16 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use futures::future::try_join_all;
 use mesh_core::contract::Contract;
-use mesh_core::{Error, ErrorKind, Principal, Result};
+use mesh_core::{Error, Principal, Result};
 use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
 use mesh_history::History;
 use mesh_states::States;
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog_client::CatalogClient;
 use crate::config::QueryConfig;
 use crate::connection::Connection;
+use crate::limits::{Admission, Permit};
 use crate::lineage::LineageSink;
 use crate::provider::{CATALOG, Granted, NO_SCHEMA, granted};
 use crate::run::ScanEnv;
@@ -85,7 +86,7 @@ pub(crate) struct Shared {
     catalog: CatalogClient,
     decisions: Arc<dyn DecisionPoint>,
     pub(crate) lineage: Option<Arc<dyn LineageSink>>,
-    running: Arc<Semaphore>,
+    pub(crate) admission: Admission,
 }
 
 impl Engine {
@@ -124,7 +125,7 @@ impl Engine {
                 env: Arc::new(env),
                 decisions: parts.decisions,
                 lineage: parts.lineage,
-                running: Arc::new(Semaphore::new(config.max_queries)),
+                admission: Admission::new(config.max_queries, config.per_principal),
                 config,
             }),
         })
@@ -173,6 +174,11 @@ impl Engine {
         Connection::new(self.clone(), principal, settings)
     }
 
+    /// Leave for `principal` to run one query, waited for.
+    pub(crate) async fn admitted(&self, principal: &Principal) -> Result<Permit> {
+        self.shared.admission.admit(principal).await
+    }
+
     /// A session that sees no table.
     pub(crate) fn bare_session(&self, access: Access) -> Session {
         Session::new(Arc::clone(&self.shared), access, Granted::new())
@@ -209,13 +215,13 @@ impl Engine {
 }
 
 impl Shared {
-    /// Leave to run one query.
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit> {
-        Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            Error::new(ErrorKind::ResourceExhausted, "too many queries run already")
-                .with("most", self.config.max_queries)
-                .mend("try again when one of them has ended")
-        })
+    /// What a query with `permit` runs in.
+    pub(crate) fn runtime_of(&self, permit: &Permit) -> Result<Arc<RuntimeEnv>> {
+        let all = self.base.runtime_env();
+        RuntimeEnvBuilder::from_runtime_env(all)
+            .with_memory_pool(permit.pool(&all.memory_pool))
+            .build_arc()
+            .map_err(|error| crate::failure::planning(&error))
     }
 }
 
@@ -255,7 +261,7 @@ impl QueryPlanner for Planner {
     async fn create_physical_plan(
         &self,
         plan: &LogicalPlan,
-        state: &SessionState,
+        state: &dyn DfSession,
     ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
         DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(PlainPlanner)])
             .create_physical_plan(plan, state)

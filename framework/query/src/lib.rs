@@ -49,6 +49,7 @@
 //!   alone.
 //! - No error and no log line holds a row's value or a statement's text.
 
+mod cancel;
 mod catalog_client;
 mod command;
 mod config;
@@ -56,11 +57,14 @@ mod connection;
 mod continuous;
 mod engine;
 mod failure;
+mod flight;
 mod http;
 mod http_follow;
 mod information;
 mod life;
+mod limits;
 mod lineage;
+mod parameters;
 mod postgres;
 mod product;
 mod provider;
@@ -70,16 +74,22 @@ mod scan;
 mod session;
 mod settings;
 mod sound;
+mod spool;
 mod statement;
+mod statements;
 mod threads;
+mod wire;
 
 pub use config::QueryConfig;
 pub use connection::{Answer, Connection, Described};
 pub use continuous::{Follow, FollowFrom, FollowOptions, Position, Round};
 pub use datafusion::common::ScalarValue;
 pub use engine::{Engine, Parts};
+pub use flight::{FlightOptions, FlightTls, serve_flight};
 pub use http::{openapi, query_router};
+pub use limits::Limits;
 pub use lineage::{LineageSink, LineageTopic};
 pub use postgres::{DoorOptions, serve_postgres};
 pub use session::{QueryOptions, QueryResult, QueryStats, Session};
 pub use settings::{CorruptRecords, Settings};
+pub use statements::Keeping;

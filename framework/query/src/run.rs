@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
@@ -67,6 +68,10 @@ pub(crate) struct QueryRun {
     records: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,
+    most_bytes: u64,
+    /// Records that the scans of the plan are to read at most.
+    expected: AtomicU64,
+    rows: AtomicU64,
     notices: Mutex<BTreeSet<String>>,
 }
 
@@ -82,6 +87,9 @@ impl QueryRun {
             records: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
+            most_bytes: u64::MAX,
+            expected: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
             notices: Mutex::default(),
         }
     }
@@ -101,6 +109,12 @@ impl QueryRun {
     fn is_preset(&self, topic: &str) -> bool {
         let presets = self.presets.lock().unwrap_or_else(PoisonError::into_inner);
         presets.contains(topic)
+    }
+
+    /// Fails when it has read more than `bytes`, if that is given.
+    pub(crate) fn reading_at_most(mut self, bytes: Option<u64>) -> Self {
+        self.most_bytes = bytes.unwrap_or(u64::MAX);
+        self
     }
 
     /// Has whoever asked be told something about what the query reads; once.
@@ -237,9 +251,33 @@ impl QueryRun {
         snapshot.await.cloned().map(Some)
     }
 
-    pub(crate) fn count(&self, records: u64, bytes: u64) {
+    /// Counts what a scan has read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ResourceExhausted`] if it is more than the query may read.
+    pub(crate) fn count(&self, records: u64, bytes: u64) -> Result<()> {
         self.records.fetch_add(records, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.most_bytes {
+            return Err(Error::new(
+                ErrorKind::ResourceExhausted,
+                "the query reads more bytes than it may",
+            )
+            .retryable(false)
+            .with("most_bytes", self.most_bytes)
+            .mend("read less of the topic, by `_timestamp`, `_partition` or `_offset`, or ask for a higher limit"));
+        }
+        Ok(())
+    }
+
+    /// Adds to what the scans of the plan are to read.
+    pub(crate) fn expect(&self, records: u64) {
+        self.expected.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Counts rows of the answer.
+    pub(crate) fn answered(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// Counts records that cannot be read and were left out.
@@ -264,5 +302,38 @@ impl QueryRun {
 impl std::fmt::Debug for QueryRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("QueryRun").finish_non_exhaustive()
+    }
+}
+
+/// How far a query has come, for whoever does not read its answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    run: Arc<QueryRun>,
+    started: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new(run: Arc<QueryRun>, started: Instant) -> Self {
+        Self { run, started }
+    }
+
+    /// Rows of the answer so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.run.rows.load(Ordering::Relaxed)
+    }
+
+    /// Records and bytes read so far.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        self.run.read()
+    }
+
+    /// Records that its scans are to read at most; none if it scans nothing.
+    pub(crate) fn expected(&self) -> Option<u64> {
+        Some(self.run.expected.load(Ordering::Relaxed)).filter(|expected| *expected > 0)
+    }
+
+    /// Since it came.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 }

@@ -9,32 +9,31 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use chrono::{DateTime, Utc};
-use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::execution::SessionState;
+use datafusion::common::ScalarValue;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::{FutureExt, Stream, StreamExt};
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Access;
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant as Deadline, Sleep};
 use uuid::Uuid;
 
 use crate::connection::Described;
 use crate::engine::Shared;
 use crate::failure::{planning, running};
+use crate::limits::Permit;
 use crate::lineage::{Lineage, LineageSink, Outcome, Run, lineage, run_event};
+use crate::parameters;
 use crate::postgres::View as PostgresView;
+use crate::product::Product;
 use crate::provider::{Granted, Table, catalogs};
-use crate::run::{QueryRun, View};
+use crate::run::{Progress, QueryRun, View};
 use crate::settings::CorruptRecords;
 use crate::sound::check_subqueries;
 use crate::statement::{admit, read};
-
-/// The most values that a statement takes, as in PostgreSQL's protocol.
-const MAX_PARAMETERS: usize = 65_535;
 
 /// One principal with one purpose, and the tables that they may read. Its tables stay those
 /// of its beginning; a new session sees what has changed.
@@ -127,6 +126,16 @@ impl Session {
             .collect()
     }
 
+    /// The products behind [`Session::tables`], by domain and name.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = (&str, &str, &Product)> {
+        self.granted.iter().flat_map(|(domain, tables)| {
+            tables.iter().filter_map(move |(name, table)| {
+                let table = table.as_ref().ok().filter(|table| !table.has_ended())?;
+                Some((domain.as_str(), name.as_str(), table.product.as_ref()))
+            })
+        })
+    }
+
     /// Runs one statement that reads; see [`Session::query_with`].
     ///
     /// # Errors
@@ -145,19 +154,34 @@ impl Session {
     /// for one that does not plan; [`ErrorKind::ResourceExhausted`] if too many run;
     /// [`ErrorKind::Timeout`]; what Kafka and the registry answer.
     pub async fn query_with(&self, sql: &str, options: QueryOptions) -> Result<QueryResult> {
+        let permit = self.shared.admission.try_admit(&self.access.principal)?;
+        self.query_admitted(sql, options, permit).await
+    }
+
+    /// As [`Session::query_with`], for which leave was given.
+    pub(crate) async fn query_admitted(
+        &self,
+        sql: &str,
+        options: QueryOptions,
+        permit: Permit,
+    ) -> Result<QueryResult> {
         let run = self.run(&options);
-        self.start(sql, options, run, Ok).await
+        self.start(sql, options, run, permit, Ok).await
+    }
+
+    /// Leave to run one statement.
+    pub(crate) fn leave(&self) -> Result<Permit> {
+        self.shared.admission.try_admit(&self.access.principal)
     }
 
     /// What the scans of one query share.
     pub(crate) fn run(&self, options: &QueryOptions) -> Arc<QueryRun> {
-        Arc::new(QueryRun::new(
-            Arc::clone(&self.shared.env),
-            View {
-                corrupt: options.corrupt,
-                as_of: options.as_of,
-            },
-        ))
+        let view = View {
+            corrupt: options.corrupt,
+            as_of: options.as_of,
+        };
+        let run = QueryRun::new(Arc::clone(&self.shared.env), view);
+        Arc::new(run.reading_at_most(self.shared.config.per_principal.bytes_scanned))
     }
 
     /// Plans `sql`, has `change` make another plan of it, and starts that.
@@ -166,14 +190,15 @@ impl Session {
         sql: &str,
         options: QueryOptions,
         run: Arc<QueryRun>,
+        permit: Permit,
         change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan> + Send,
     ) -> Result<QueryResult> {
         let started = Instant::now();
         let allowed = self.shared.config.timeout;
         let allowed = options.timeout.map_or(allowed, |asked| asked.min(allowed));
         let deadline = Deadline::now() + allowed;
-        let permit = self.shared.admit()?;
-        let planned = AssertUnwindSafe(self.plan(sql, options, &run, change)).catch_unwind();
+        let planned =
+            AssertUnwindSafe(self.plan(sql, options, &run, &permit, change)).catch_unwind();
         let (stream, lineage) = match tokio::time::timeout_at(deadline, planned).await {
             Ok(Ok(stream)) => stream?,
             Ok(Err(_)) => return Err(panicked()),
@@ -212,6 +237,19 @@ impl Session {
         self.describe_with(sql, |_| Vec::new()).await
     }
 
+    /// What `sql` will give with `values`, which may decide about the types of its columns.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`].
+    pub(crate) async fn describe_bound(
+        &self,
+        sql: &str,
+        values: Option<Vec<ScalarValue>>,
+    ) -> Result<Described> {
+        self.describe_with(sql, |_| values.unwrap_or_default())
+            .await
+    }
+
     /// The same, where the types of the parameters follow from what the statement asks for by
     /// `choose`, which gives a value of each type.
     ///
@@ -225,22 +263,10 @@ impl Session {
         let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
         let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
         let (_, mut plan, _) = planned.await.map_err(|_| panicked())??;
-        let types = plan
-            .get_parameter_types()
-            .map_err(|error| planning(&error))?;
-        let mut parameters = Vec::new();
-        for (name, data_type) in types {
-            let at = parameter_index(&name)?;
-            if parameters.len() <= at {
-                parameters.resize(at + 1, None);
-            }
-            parameters[at] = data_type;
-        }
+        let parameters = parameters::types(&plan)?;
         let values = choose(&parameters);
         if !values.is_empty() {
-            plan = plan
-                .with_param_values(ParamValues::from(values))
-                .map_err(|error| planning(&error))?;
+            plan = parameters::bind(plan, values)?;
         }
         Ok(Described {
             schema: Some(Arc::clone(plan.schema().inner())),
@@ -312,19 +338,16 @@ impl Session {
         sql: &str,
         options: QueryOptions,
         run: &Arc<QueryRun>,
+        permit: &Permit,
         change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan> + Send,
     ) -> Result<(SendableRecordBatchStream, Option<Lineage>)> {
         let (state, plan, is_query) = self.logical(sql, run).await?;
-        let mut plan = change(plan)?;
+        let plan = change(plan)?;
         let lineage = match self.shared.lineage {
             Some(_) if is_query => Some(lineage(&plan).map_err(|error| planning(&error))?),
             _ => None,
         };
-        if !options.parameters.is_empty() {
-            plan = plan
-                .with_param_values(ParamValues::from(options.parameters))
-                .map_err(|error| planning(&error))?;
-        }
+        let mut plan = parameters::bind(plan, options.parameters)?;
         if let Some(limit) = options.limit.filter(|_| is_query) {
             plan = LogicalPlanBuilder::from(plan)
                 .limit(0, Some(limit))
@@ -335,20 +358,11 @@ impl Session {
             .create_physical_plan(&plan)
             .await
             .map_err(|error| planning(&error))?;
-        Ok((self.shared.threads.run(plan, state.task_ctx()), lineage))
+        let runtime = self.shared.runtime_of(permit)?;
+        let context = TaskContext::from(&state).with_runtime(runtime);
+        let stream = self.shared.threads.run(plan, Arc::new(context));
+        Ok((stream, lineage))
     }
-}
-
-/// `$3` is the third, at 2.
-fn parameter_index(name: &str) -> Result<usize> {
-    name.strip_prefix('$')
-        .and_then(|number| number.parse::<usize>().ok())
-        .and_then(|number| number.checked_sub(1))
-        .filter(|at| *at < MAX_PARAMETERS)
-        .ok_or_else(|| {
-            Error::invalid("the statement has a parameter that is not a number")
-                .mend("write parameters as `$1`, `$2` and so on")
-        })
 }
 
 impl std::fmt::Debug for Session {
@@ -373,7 +387,7 @@ pub struct QueryResult {
     started: Instant,
     allowed: Duration,
     deadline: Pin<Box<Sleep>>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl QueryResult {
@@ -398,6 +412,11 @@ impl QueryResult {
             bytes_read,
             records_skipped: self.run.skipped(),
         }
+    }
+
+    /// Tells from elsewhere how far the query has come.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::new(Arc::clone(&self.run), self.started)
     }
 
     /// The next batch, never an empty one; `None` at the end.
@@ -452,6 +471,7 @@ impl Stream for QueryResult {
                 Some(Ok(batch)) if batch.num_rows() == 0 => {}
                 Some(Ok(batch)) => {
                     this.rows += batch.num_rows() as u64;
+                    this.run.answered(batch.num_rows() as u64);
                     return Poll::Ready(Some(Ok(batch)));
                 }
                 Some(Err(error)) => {

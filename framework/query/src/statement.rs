@@ -22,7 +22,7 @@ use crate::provider::{CATALOG, INFORMATION_SCHEMA};
 use crate::sound::Written;
 
 /// The longest statement, in bytes.
-const MAX_BYTES: usize = 128 << 10;
+pub(crate) const MAX_BYTES: usize = 128 << 10;
 /// The longest chain of keywords and operators, with the chains around it. A chain such as
 /// `1 + 1 + …` becomes a tree as deep as it is long, which the parser's own limit on nesting
 /// does not see, and which would overflow the stack of whoever walks or drops it.
@@ -30,7 +30,7 @@ const MAX_CHAIN: usize = 400;
 /// The most set operations and joins; they are chains of plans.
 const MAX_COMBINED: usize = 100;
 /// The most tables, counted where they stand: each is read on its own.
-const MAX_TABLES: usize = 64;
+pub(crate) const MAX_TABLES: usize = 64;
 /// How deep parentheses and subqueries nest.
 const MAX_DEPTH: usize = 50;
 

@@ -48,6 +48,7 @@ impl Program {
             format!("--registry-port={}", addresses.registry.port()),
             format!("--http-port={}", addresses.http.port()),
             format!("--postgres-port={}", addresses.postgres.port()),
+            format!("--flight-port={}", addresses.flight.port()),
             format!("--data-dir={}", folder.data("platform")?.display()),
         ];
         match addresses.broker_port {

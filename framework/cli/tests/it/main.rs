@@ -20,3 +20,4 @@ mod plan_apply;
 mod receipts;
 mod replay;
 mod scaffold;
+mod sql;

@@ -333,11 +333,18 @@ impl Follow {
         for (topic, extents) in by_topic {
             run.preset(topic, extents);
         }
+        let permit = session.leave()?;
         session
-            .start(sql, self.options.clone(), run, |plan| match windows {
-                Some((from, until)) => between(plan, from, until),
-                None => Ok(plan),
-            })
+            .start(
+                sql,
+                self.options.clone(),
+                run,
+                permit,
+                |plan| match windows {
+                    Some((from, until)) => between(plan, from, until),
+                    None => Ok(plan),
+                },
+            )
             .await
     }
 

@@ -309,7 +309,7 @@ fn has_log_in_subquery(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
-fn refused(what: &str, mend: &str) -> Error {
+fn refused(what: &str, mend: &'static str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         "the statement cannot be run on as records come",

@@ -25,6 +25,7 @@ use futures::StreamExt;
 
 use super::assemble::Columns;
 use super::pump::{Job, Work, pump};
+use crate::failure::wrap;
 use crate::product::Product;
 use crate::run::QueryRun;
 
@@ -153,7 +154,11 @@ impl ExecutionPlan for ProductScan {
             let rows = plan.execute(*at, context)?.map(move |batch| {
                 let batch = batch?;
                 metrics.record_output(batch.num_rows());
-                run.count(batch.num_rows() as u64, 0);
+                run.count(
+                    batch.num_rows() as u64,
+                    batch.get_array_memory_size() as u64,
+                )
+                .map_err(wrap)?;
                 same_columns(&batch, &schema)
             });
             return Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)));

@@ -38,6 +38,27 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    /// How many records it is to read; those of files are not known before.
+    pub(crate) fn records(&self, kind: ProductKind, decoded: bool) -> u64 {
+        match self {
+            Self::Log(ranges) => {
+                let records: i64 = ranges.iter().map(Extent::len).sum();
+                // Without a table a state product is read for its keys, and for its values.
+                let passes = match kind {
+                    ProductKind::State if decoded => 2,
+                    _ => 1,
+                };
+                u64::try_from(records).unwrap_or(0) * passes
+            }
+            Self::Table(snapshot, partitions) if decoded => partitions
+                .iter()
+                .map(|partition| snapshot.rows_in(*partition))
+                .sum(),
+            Self::Table(..) | Self::Files(..) => 0,
+            Self::Keys(_, keys) => keys.len() as u64,
+        }
+    }
+
     fn is_nothing(&self) -> bool {
         match self {
             Self::Log(ranges) => ranges.is_empty(),

@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
         if parts.is_empty() {
             return Ok(None);
         }
-        self.job.run.count(count as u64, bytes as u64);
+        self.job.run.count(count as u64, bytes as u64)?;
         Ok(Some(Block { parts }))
     }
 

@@ -17,7 +17,7 @@ pub(crate) fn read(job: &Job, snapshot: &Snapshot, partition: i32, sink: &mut Si
     let mut decoder = decoder(job)?;
     while !sink.stopped() && rows.fill(sink.wanted(job.batch_rows), BLOCK_BYTES, &mut chunk)? {
         let messages = chunk.messages();
-        noted(job, &messages);
+        noted(job, &messages)?;
         emit(job, decoder.as_mut(), partition, &messages, sink)?;
     }
     Ok(())
@@ -34,7 +34,7 @@ pub(crate) fn look_up(
     for key in keys {
         for row in snapshot.all_of(key)? {
             let messages = [Row::message(&row)];
-            noted(job, &messages);
+            noted(job, &messages)?;
             emit(job, decoder.as_mut(), row.partition, &messages, sink)?;
         }
     }
@@ -53,10 +53,10 @@ pub(crate) fn count(job: &Job, rows: u64, sink: &mut Sink) -> Result<()> {
     Ok(())
 }
 
-fn noted(job: &Job, messages: &[MessageRef<'_>]) {
+fn noted(job: &Job, messages: &[MessageRef<'_>]) -> Result<()> {
     let bytes = messages
         .iter()
         .map(|message| message.key.map_or(0, <[u8]>::len) + message.value.map_or(0, <[u8]>::len));
     job.run
-        .count(messages.len() as u64, bytes.sum::<usize>() as u64);
+        .count(messages.len() as u64, bytes.sum::<usize>() as u64)
 }

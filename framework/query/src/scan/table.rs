@@ -135,6 +135,11 @@ impl TableProvider for ProductTable {
                 .await
                 .map_err(|error| wrap(error.with("table", &self.name)))?,
         };
+        self.run.expect(
+            work.iter()
+                .map(|work| work.records(self.product.kind, !columns.is_empty()))
+                .sum(),
+        );
         if let Some(history) = history {
             let wanted = Wanted {
                 product: &self.product,

@@ -10,12 +10,13 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result as DfResult};
-use datafusion::execution::SessionState;
 use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 
 #[derive(Debug, Clone)]
@@ -130,7 +131,8 @@ impl ExtensionPlanner for PlainPlanner {
         node: &dyn UserDefinedLogicalNode,
         _: &[&LogicalPlan],
         physical_inputs: &[Arc<dyn ExecutionPlan>],
-        _: &SessionState,
+        _: &dyn Session,
+        _: &PhysicalPlanningContext,
     ) -> DfResult<Option<Arc<dyn ExecutionPlan>>> {
         Ok(match node.as_any().is::<Plain>() {
             true => physical_inputs.first().cloned(),

@@ -151,7 +151,7 @@ fn join_operator(operator: &JoinOperator) -> ControlFlow<Error> {
     }
 }
 
-fn refused(what: &str, mend: &str) -> Error {
+fn refused(what: &str, mend: &'static str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         "the statement would not be answered rightly",

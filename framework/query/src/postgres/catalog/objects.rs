@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, FieldRef};
-use mesh_core::arrow_schema::DESCRIPTION;
 use mesh_core::contract::ProductKind;
 
 use crate::postgres::types;

@@ -1,0 +1,96 @@
+//! `mesh sql` against a platform: formats, files, parameters, settings and Ctrl-C.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::harness::{mesh, text};
+use crate::plan_apply::Up;
+
+#[test]
+fn a_question_takes_parameters_and_settings_and_its_answer_goes_to_a_file() {
+    let up = Up::start();
+    let values =
+        "SELECT n, CAST(n AS DECIMAL(12,2)) AS d FROM (VALUES (1), (2), (3)) AS t(n) WHERE n >= $1";
+    let said = up.check(&["sql", "--format=csv", values, "-p", "2"], 0);
+    assert_eq!(said, "n,d\r\n2,2.00\r\n3,3.00\r\n");
+    let said = up.check(&["sql", values], 1);
+    assert!(said.contains("number of parameters"), "{said}");
+    let said = up.check(&["sql", "SELECT 1", "--set", "statement_timeout=soon"], 1);
+    assert!(said.contains("statement_timeout"), "{said}");
+    let said = up.check(&["sql", "SELECT 1", "--set", "nonsense"], 2);
+    assert!(said.contains("NAME=VALUE"), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    for (format, magic) in [("parquet", b"PAR1"), ("arrow", b"\xff\xff\xff\xff")] {
+        let file = folder.path().join(format);
+        let output = format!("--output={}", file.display());
+        up.check(&["sql", values, "-p", "1", "--format", format, &output], 0);
+        let bytes = std::fs::read(&file).unwrap();
+        assert_eq!(&bytes[..4], magic, "{format}");
+        // Into a pipe it is the same, to the byte.
+        let piped = up.run(&["sql", values, "-p", "1", "--format", format]);
+        assert_eq!(piped.stdout, bytes, "{format}");
+    }
+    let file = folder.path().join("never");
+    let output = format!("--output={}", file.display());
+    let fails = "SELECT 1 / (n - 2) FROM (VALUES (1), (2)) AS t(n)";
+    up.check(&["sql", fails, "--format=parquet", &output], 1);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 2, "what failed leaves no file: {left:?}");
+}
+
+#[test]
+fn ctrl_c_ends_the_statement_on_the_server() {
+    let up = Up::start();
+    let numbers = "generate_series(1, 100000)";
+    let slow = format!(
+        "SELECT count(*) FROM {numbers} a, {numbers} b, {numbers} c WHERE a.value + b.value + c.value < 0"
+    );
+    let child = mesh()
+        .args(["sql", &slow])
+        .env("MESH_URL", &up.url)
+        .env("MESH_PRINCIPAL", "user:jana")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let listed = || {
+        let address = up.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET /api/v1/sql/statements HTTP/1.0\r\nHost: {address}\r\n\
+             Mesh-Principal: user:jana\r\nMesh-Purpose: analysis\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let until = |what: &str, done: &dyn Fn(&str) -> bool| {
+        let begun = Instant::now();
+        loop {
+            let listed = listed();
+            if done(&listed) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{what}: {listed}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until("it runs", &|listed| listed.contains("running"));
+    let pid = i32::try_from(child.id()).unwrap();
+    // SAFETY: sends a signal to a child that was not waited for yet.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success());
+    let said = text(&output);
+    assert!(said.contains("cancelled"), "{said}");
+    until("it ends", &|listed| {
+        listed.ends_with(r#"{"statements":[]}"#)
+    });
+}
