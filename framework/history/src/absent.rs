@@ -1,5 +1,7 @@
 //! Records that a topic has or had and its table has not, told in the table's properties.
 
+use std::collections::BTreeMap;
+
 use crate::snapshot::{Absent, OffsetRange};
 
 /// Ranges that are told one by one; beyond it neighbours are told as one.
@@ -21,6 +23,15 @@ pub(crate) fn with_records(known: Vec<Absent>, more: &[(i32, i64)]) -> Vec<Absen
 /// `known` and `more`.
 pub(crate) fn with_ranges(known: Vec<Absent>, more: &[Absent]) -> Vec<Absent> {
     joined(known.into_iter().chain(more.iter().copied()).collect())
+}
+
+/// Those of `known` that reach as far as `begins` says of their partition.
+pub(crate) fn beyond(known: Vec<Absent>, begins: &BTreeMap<i32, i64>) -> Vec<Absent> {
+    let told = |absent: &Absent| {
+        let begin = begins.get(&absent.range.partition);
+        begin.is_none_or(|begin| absent.range.last >= *begin)
+    };
+    known.into_iter().filter(told).collect()
 }
 
 fn joined(mut all: Vec<Absent>) -> Vec<Absent> {
@@ -67,6 +78,9 @@ mod tests {
             })
             .collect();
         assert_eq!(told, [(0, 4, 5, 2), (0, 9, 9, 1), (1, 7, 7, 1)]);
+        let begins = [(0, 6), (1, 7)].into();
+        let left = beyond(found.clone(), &begins);
+        assert_eq!(left, found[1..]);
         let many: Vec<_> = (0..100_000).map(|at| (at % 3, i64::from(at) * 5)).collect();
         let found = with_records(found, &many);
         assert!(found.len() <= MOST);

@@ -1,7 +1,7 @@
 //! Keeping a table in shape: small files merged, expired rows removed, what is no longer
 //! needed deleted.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +13,7 @@ use object_store::ObjectStoreExt;
 use serde_json::json;
 use tokio::runtime::Handle;
 
+use crate::absent::beyond;
 use crate::choose::choose;
 use crate::fault;
 use crate::file::{FileWriter, NewFile, remove};
@@ -21,7 +22,7 @@ use crate::merge::Merge;
 use crate::place::{LOG, ProductRef};
 use crate::schema::TIMESTAMP;
 use crate::snapshot::DataFile;
-use crate::state::State;
+use crate::state::{MISSING, State, UNREADABLE};
 use crate::table::{Change, Table};
 use crate::value::Value;
 
@@ -130,6 +131,7 @@ impl History {
             done.expired_files += whole.len() as u64;
             done.expired_rows += whole.iter().map(|file| file.rows).sum::<u64>();
             replace(&table, "DELETE", true, &whole, Vec::new()).await?;
+            forget(&table, &whole).await?;
         }
         for file in partly {
             let Some(state) = table.refresh().await? else {
@@ -241,6 +243,45 @@ impl History {
             .await
             .map_err(fault::task)?
     }
+}
+
+/// Tells absent records no longer that stood before a row of `expired`.
+async fn forget(table: &Table, expired: &[Arc<DataFile>]) -> Result<()> {
+    let mut begins: BTreeMap<i32, i64> = BTreeMap::new();
+    for range in expired
+        .iter()
+        .flat_map(|file| file.offsets.iter().flatten())
+    {
+        let begin = begins.entry(range.partition).or_insert(range.last);
+        *begin = range.last.max(*begin);
+    }
+    let without = |state: &State| {
+        let mut metadata = state.metadata.clone();
+        for property in [UNREADABLE, MISSING] {
+            let known = state.absent(property)?;
+            let left = beyond(known.clone(), &begins);
+            if left != known {
+                metadata.tell(property, &left)?;
+            }
+        }
+        Ok::<_, Error>((metadata != state.metadata).then_some(metadata))
+    };
+    match table.refresh().await? {
+        Some(state) if without(&state)?.is_some() => {}
+        _ => return Ok(()),
+    }
+    let change = |state: &State| {
+        let metadata = without(state)?;
+        let actions = metadata
+            .iter()
+            .map(|metadata| json!({ "metaData": metadata }));
+        Ok(Change {
+            operation: "SET TBLPROPERTIES",
+            info: json!({}),
+            actions: actions.collect(),
+        })
+    };
+    table.commit(change).await.map(drop)
 }
 
 /// Puts `written` in the place of `files` in one commit, if they are all still there.

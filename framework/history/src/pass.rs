@@ -12,6 +12,7 @@ use mesh_stream::{Admin, RegistryClient, StreamConfig};
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::absent::{with_ranges, with_records};
 use crate::config::HistoryConfig;
@@ -28,9 +29,10 @@ use crate::table::{Change, Table};
 const MESSAGES: usize = 4096;
 /// Partitions that are read beside each other, each with a client of its own.
 const BESIDE: usize = 16;
-/// What all of them read ahead, in KiB, and the setting that says so.
-const AHEAD_KIB: usize = 32 * 1024;
-const PREFETCH: &str = "queued.max.messages.kbytes";
+/// Records, and bytes of them, that all of them read ahead. A small record takes many times
+/// its bytes while it waits.
+const AHEAD: usize = 64 * 1024;
+const AHEAD_BYTES: usize = 16 * 1024 * 1024;
 /// Records that a commit names one by one.
 const NAMED: usize = 1000;
 
@@ -115,13 +117,24 @@ pub(crate) async fn bounds(
     Ok(found)
 }
 
+/// What tells the topic from another of the same name, if the cluster says so.
+async fn topic_id(admin: &Admin, topic: &str) -> Result<Option<Uuid>> {
+    let found = admin.describe_topics(&[topic]).await?;
+    let found = found.get(topic).ok_or_else(|| {
+        Error::not_found("there is no such topic to keep the history of")
+            .with("topic", topic)
+            .mend("start the domain that owns the product; it makes the topic")
+    })?;
+    Ok(found.id)
+}
+
 /// Opens the table of `source`, or makes it, and lets it take rows of the contract.
 pub(crate) async fn prepare(
     means: &Means<'_>,
     table: &Table,
     source: &Source,
 ) -> Result<Arc<State>> {
-    let id = means.admin.topic_id(&source.topic).await?;
+    let id = topic_id(means.admin, &source.topic).await?;
     let state = match table.refresh().await? {
         Some(state) => state,
         None => table.create(&source.metadata(id, means.config)?).await?,
@@ -232,10 +245,7 @@ impl<'a> Pass<'a> {
     /// Reads partitions beside each other, always on where the publication is least far, so
     /// that a file holds a short time of all rather than a long one of each.
     async fn read(&mut self, bounds: &[Bounds], decoder: &mut TopicDecoder) -> Result<()> {
-        let mut stream = self.means.stream.clone();
-        let ahead = AHEAD_KIB / bounds.len().max(1);
-        let setting = stream.overrides.entry(PREFETCH.to_owned());
-        setting.or_insert_with(|| ahead.to_string());
+        let stream = reading_ahead(self.means.stream, bounds.len());
         let topic = &self.source.topic;
         let mut open = Vec::with_capacity(bounds.len());
         for bounds in bounds {
@@ -325,7 +335,7 @@ impl<'a> Pass<'a> {
         }
         // Had the topic been made anew before this look, records of both could be in the
         // files; after it, they can not.
-        let id = self.means.admin.topic_id(&self.source.topic).await?;
+        let id = topic_id(self.means.admin, &self.source.topic).await?;
         let table = Arc::clone(&self.table);
         let known = self.known.clone();
         let committed = table
@@ -408,19 +418,13 @@ impl<'a> Pass<'a> {
     /// The table's properties with the records that are not in it; `None` if none come to it.
     fn told_absent(&self, state: &State) -> Result<Option<Metadata>> {
         let mut metadata = state.metadata.clone();
-        let mut tell = |name: &'static str, absent: Vec<Absent>| {
-            let text = serde_json::to_string(&absent)
-                .map_err(|error| Error::internal("absent records have no text").because(error))?;
-            metadata.configuration.insert(name.to_owned(), text);
-            Ok::<_, Error>(())
-        };
         if !self.unreadable.is_empty() {
             let known = state.absent(UNREADABLE)?;
-            tell(UNREADABLE, with_records(known, &self.unreadable))?;
+            metadata.tell(UNREADABLE, &with_records(known, &self.unreadable))?;
         }
         if !self.missing.is_empty() {
             let known = state.absent(MISSING)?;
-            tell(MISSING, with_ranges(known, &self.missing))?;
+            metadata.tell(MISSING, &with_ranges(known, &self.missing))?;
         }
         Ok((metadata != state.metadata).then_some(metadata))
     }
@@ -441,6 +445,24 @@ impl<'a> Pass<'a> {
             file.discard(&self.table.place).await;
         }
     }
+}
+
+/// The settings of one of `readers` that read beside each other; what the user set wins.
+fn reading_ahead(stream: &StreamConfig, readers: usize) -> StreamConfig {
+    let readers = readers.max(1);
+    let mut stream = stream.clone();
+    for (name, value) in [
+        ("queued.min.messages", (AHEAD / readers).max(1024)),
+        ("queued.max.messages.kbytes", AHEAD_BYTES / readers / 1024),
+        (
+            "fetch.message.max.bytes",
+            (1024 * 1024 / readers).max(128 * 1024),
+        ),
+    ] {
+        let setting = stream.overrides.entry(name.to_owned());
+        setting.or_insert_with(|| value.to_string());
+    }
+    stream
 }
 
 /// Writes `batches` as one sorted file.

@@ -53,6 +53,16 @@ pub(crate) struct Metadata {
     pub(crate) created_time: Option<i64>,
 }
 
+impl Metadata {
+    /// Tells `absent` under `property`.
+    pub(crate) fn tell(&mut self, property: &'static str, absent: &[Absent]) -> Result<()> {
+        let text = serde_json::to_string(absent)
+            .map_err(|error| Error::internal("absent records have no text").because(error))?;
+        self.configuration.insert(property.to_owned(), text);
+        Ok(())
+    }
+}
+
 /// A table's protocol as its log has it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]

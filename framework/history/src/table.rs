@@ -311,8 +311,12 @@ impl Table {
                     // The commit stands; the log is only longer to read until the next.
                     tracing::warn!(version, error = error.log_line(), "no checkpoint was made");
                 }
-                let state = self.refresh().await?;
-                return state.ok_or_else(|| Error::not_found("the table is gone"));
+                // Of its own kind: the others say that nothing was committed.
+                let unread = || Error::unavailable("the table cannot be read after a commit to it");
+                let state = self.refresh().await;
+                return state
+                    .map_err(|error| unread().because(error))?
+                    .ok_or_else(unread);
             }
             tracing::debug!(version, "another commit was faster");
             let pause = u64::from(try_number.min(20)) * 5 + u64::from(rand_byte()) / 16;

@@ -59,7 +59,6 @@ mod request;
 mod rows;
 mod shape;
 mod subjects;
-mod topic_id;
 mod topics;
 mod transaction;
 mod typed;

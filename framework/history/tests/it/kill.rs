@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use mesh_core::contract::Contract;
-use mesh_history::{At, History, HistoryConfig, HistoryWriter, Source};
+use mesh_history::{At, History, HistoryConfig, HistorySnapshot, HistoryWriter, Source};
 use mesh_stream::StreamConfig;
 
 use crate::harness::{Platform, SALES, check_sales, sales};
@@ -61,19 +61,22 @@ async fn kills_neither_lose_nor_double_a_row() {
         platform.send(&product, sales(next..next + 500)).await;
         next += 500;
         let before = history.snapshot(&reference, At::Latest).await.unwrap();
-        // From before it has opened the table to after many commits.
-        tokio::time::sleep(Duration::from_millis(100 + (round * 37) % 500)).await;
+        // Every second one only once it writes, the others from before they have begun.
+        let version = |found: &Option<HistorySnapshot>| found.as_ref().map(|found| found.version);
+        while round % 2 == 0 {
+            let now = history.snapshot(&reference, At::Latest).await.unwrap();
+            if version(&now) > version(&before) {
+                moved += 1;
+                break;
+            }
+            assert_eq!(child.try_wait().unwrap(), None, "the child ended");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis((round * 37) % 300)).await;
         child.kill().unwrap();
         child.wait().unwrap();
-        let after = history.snapshot(&reference, At::Latest).await.unwrap();
-        let version =
-            |found: Option<_>| found.map(|found: mesh_history::HistorySnapshot| found.version);
-        moved += u32::from(version(after) > version(before));
     }
-    assert!(
-        moved > 10,
-        "the children hardly came to write: {moved} of 40"
-    );
+    assert_eq!(moved, 20);
     writer.pass(&product.source()).await.unwrap();
     let snapshot = product.snapshot(&history, At::Latest).await;
     check_sales(&snapshot, 0..next).await;

@@ -261,7 +261,11 @@ async fn rows_expire_by_the_contract_s_retention() {
     assert_eq!(again.expired_rows, 0);
     // Then the files go, and with them the version that had them.
     let deleted = history.clean(&reference).await.unwrap().deleted;
-    assert_eq!(deleted, before.files.len() as u64);
+    let gone = before
+        .files
+        .iter()
+        .filter(|file| !snapshot.files.contains(file));
+    assert_eq!(deleted, gone.count() as u64);
     let (other, _) = platform.writer(platform.config());
     let gone = other
         .snapshot(&reference, At::Version(before.version))
@@ -273,4 +277,30 @@ async fn rows_expire_by_the_contract_s_retention() {
             .len(),
         200
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn absent_records_are_told_until_they_would_have_expired() {
+    let platform = Platform::start().await;
+    let product = platform.product(SALES).await;
+    let mut config = platform.config();
+    config.slack = Duration::ZERO;
+    let (history, writer) = platform.writer(config);
+    let reference = product.source().product_ref();
+    let day = |days: i64| Utc::now().timestamp_millis() - days * 86_400_000;
+    for days in [40, 1] {
+        let mut record = product.record(&sale(0, 0));
+        record.value = Some(b"nonsense"[..].into());
+        (record.partition, record.timestamp) = (Some(0), Some(day(days)));
+        platform.producer.send(record).await.unwrap().await.unwrap();
+        send_at(&platform, &product, 0..60, day(days)).await;
+        writer.pass(&product.source()).await.unwrap();
+    }
+    let told = product.snapshot(&history, At::Latest).await.unreadable;
+    assert_eq!(told.len(), 2);
+    let retention = product.descriptor.contract.retention;
+    history.expire(&reference, retention).await.unwrap();
+    let snapshot = product.snapshot(&history, At::Latest).await;
+    assert_eq!(rows(&snapshot).await.len(), 60);
+    assert_eq!(snapshot.unreadable, told[1..]);
 }
