@@ -136,6 +136,22 @@ impl Platform {
         ends
     }
 
+    /// Waits until no transaction is open: Apache Kafka writes the marks of one that was ended
+    /// a moment after it has said that it is.
+    pub(crate) async fn settled(&self, topic: &str) {
+        let begun = Instant::now();
+        for (partition, _) in self.ends(topic).await {
+            loop {
+                let (_, high) = self.admin.watermarks(topic, partition).await.unwrap();
+                if high == self.admin.log_end(topic, partition).await.unwrap() {
+                    break;
+                }
+                assert!(begun.elapsed() < PATIENCE);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
     /// A snapshot that has all that is in the topic now.
     pub(crate) async fn caught_up(&self, table: &StateTable) -> Snapshot {
         let ends = self.ends(table.topic()).await;

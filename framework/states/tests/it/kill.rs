@@ -82,10 +82,10 @@ async fn a_table_is_whole_after_every_kill() {
     let dir = platform.folder();
     std::fs::create_dir_all(&dir).unwrap();
     let (mut last, mut within) = (0, 0);
-    for round in 0..12u64 {
+    for round in 0..20u64 {
         let mut child = start(&dir, &platform.stream.bootstrap, &topic);
         let begun = std::time::Instant::now();
-        // At once when it runs, and later and later in the midst.
+        // Later and later, and at another point of a batch each time.
         let told = dir.join("records");
         let wanted = round * 4000;
         loop {
@@ -99,6 +99,7 @@ async fn a_table_is_whole_after_every_kill() {
             }
             std::thread::sleep(Duration::from_micros(300));
         }
+        std::thread::sleep(Duration::from_millis(round * 7 % 40));
         child.kill().unwrap();
         child.wait().unwrap();
         std::fs::remove_file(told).unwrap();

@@ -156,6 +156,7 @@ async fn what_is_not_committed_is_not_seen() {
             check(&platform.caught_up(&table).await, &expected);
             writer.producer.abort_transaction(PATIENCE).unwrap();
         }
+        platform.settled(&topic).await;
         let snapshot = platform.caught_up(&table).await;
         check(&snapshot, &expected);
         assert_eq!(rows(&snapshot).len(), 19);

@@ -250,6 +250,7 @@ async fn ends_of_holes_are_reached() {
         writer.flush();
         writer.producer.abort_transaction(patience).unwrap();
     }
+    platform.settled(&topic).await;
     let states = platform.states().await;
     let table = states.table(&topic).await.unwrap();
     let snapshot = platform.caught_up(&table).await;
