@@ -25,7 +25,12 @@ pub(crate) struct SqlArgs {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The value of `$1`, given again for `$2` and so on; read as what the statement expects
-    #[arg(long = "param", short, value_name = "VALUE", allow_hyphen_values = true)]
+    #[arg(
+        long = "param",
+        short,
+        value_name = "VALUE",
+        allow_hyphen_values = true
+    )]
     parameters: Vec<String>,
     /// A setting of the statement, such as `statement_timeout=5s`; may be given several times
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
@@ -109,8 +114,10 @@ pub(crate) async fn run(args: SqlArgs) -> Result<()> {
         args.statement.clone()
     };
     if !args.format.is_text() && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Error::invalid("the answer would be bytes that no terminal shows")
-            .mend("name a file with --output FILE, or pipe it into a program"));
+        return Err(
+            Error::invalid("the answer would be bytes that no terminal shows")
+                .mend("name a file with --output FILE, or pipe it into a program"),
+        );
     }
     let question = Question {
         sql,

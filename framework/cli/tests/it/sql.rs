@@ -11,7 +11,8 @@ use crate::plan_apply::Up;
 #[test]
 fn a_question_takes_parameters_and_settings_and_its_answer_goes_to_a_file() {
     let up = Up::start();
-    let values = "SELECT n, CAST(n AS DECIMAL(12,2)) AS d FROM (VALUES (1), (2), (3)) AS t(n) WHERE n >= $1";
+    let values =
+        "SELECT n, CAST(n AS DECIMAL(12,2)) AS d FROM (VALUES (1), (2), (3)) AS t(n) WHERE n >= $1";
     let said = up.check(&["sql", "--format=csv", values, "-p", "2"], 0);
     assert_eq!(said, "n,d\r\n2,2.00\r\n3,3.00\r\n");
     let said = up.check(&["sql", values], 1);
@@ -74,7 +75,10 @@ fn ctrl_c_ends_the_statement_on_the_server() {
             if done(&listed) {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {listed}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{what}: {listed}"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     };
@@ -86,5 +90,7 @@ fn ctrl_c_ends_the_statement_on_the_server() {
     assert!(!output.status.success());
     let said = text(&output);
     assert!(said.contains("cancelled"), "{said}");
-    until("it ends", &|listed| listed.ends_with(r#"{"statements":[]}"#));
+    until("it ends", &|listed| {
+        listed.ends_with(r#"{"statements":[]}"#)
+    });
 }
