@@ -15,6 +15,7 @@ mod service;
 mod sessions;
 mod shelf;
 mod status;
+mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Logins;
 use tokio::net::TcpListener;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 
 use crate::engine::Engine;
 use door::Door;
@@ -91,23 +92,15 @@ pub async fn serve_flight(
         .local_addr()
         .map_err(|error| Error::internal("a listener has no address").because(error))?;
     safe(address, &options)?;
-    let mut server = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE));
-    if let Some(tls) = options.tls {
-        let identity = Identity::from_pem(tls.certificate, tls.key);
-        let config = ServerTlsConfig::new().identity(identity);
-        server = server.tls_config(config).map_err(|_| {
-            Error::invalid("the certificate or its key cannot be used")
-                .mend("give both in PEM, the certificate with those that vouch for it")
-        })?;
-    }
+    let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
     let sessions = Arc::new(Sessions::new(engine, options.logins, options.session_life));
     let service =
         FlightServiceServer::new(Door(Service { sessions })).max_decoding_message_size(MAX_MESSAGE);
-    server
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
         .add_service(service)
-        .serve_with_incoming_shutdown(peer::incoming(listener), shutdown)
+        .serve_with_incoming_shutdown(peer::incoming(listener, tls), shutdown)
         .await
         .map_err(|error| Error::internal("the Flight SQL server failed").because(error))
 }

@@ -11,6 +11,9 @@ use futures::{Stream, stream};
 use mesh_core::{Error, ErrorKind, Principal, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
 use super::sessions::Session;
@@ -19,6 +22,9 @@ use super::sessions::Session;
 const MOST_PRINCIPALS: usize = 64;
 /// How long to wait when no connection can be taken, as when there are no file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a client may take to speak TLS, and how many may do so at a time.
+const GREETING: Duration = Duration::from_secs(10);
+const MOST_GREETING: usize = 64;
 
 /// One connection. It holds the sessions of those who did not log in, which end with it.
 #[derive(Debug, Clone, Default)]
@@ -62,31 +68,72 @@ impl Peer {
 
 /// A socket that knows its [`Peer`].
 pub(super) struct Wire {
-    socket: TcpStream,
+    socket: Socket,
     peer: Peer,
 }
 
-/// The connections that come to `listener`. One that fails to come ends nothing.
-pub(super) fn incoming(listener: TcpListener) -> impl Stream<Item = io::Result<Wire>> {
-    stream::unfold(listener, |listener| async move {
-        loop {
-            match listener.accept().await {
-                Ok((socket, _)) => {
-                    // Small messages go back and forth; waiting to fill packets slows them.
-                    if let Err(error) = socket.set_nodelay(true) {
-                        tracing::debug!(cause = %error.kind(), "a connection went away");
-                        continue;
-                    }
-                    let peer = Peer::default();
-                    return Some((Ok(Wire { socket, peer }), listener));
-                }
-                Err(error) => {
-                    tracing::warn!(cause = %error.kind(), "a connection cannot be taken");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// The connections that come to `listener`, once they speak TLS if that is asked for. One
+/// that fails to come ends nothing, and one that takes long keeps no other waiting.
+pub(super) fn incoming(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+) -> impl Stream<Item = io::Result<Wire>> {
+    let (ready, wires) = mpsc::channel(1);
+    tokio::spawn(accept(listener, tls, ready));
+    stream::unfold(wires, |mut wires| async move {
+        let socket = wires.recv().await?;
+        let peer = Peer::default();
+        Some((Ok(Wire { socket, peer }), wires))
     })
+}
+
+/// Takes connections until nobody wants them.
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, ready: mpsc::Sender<Socket>) {
+    let greeting = Arc::new(Semaphore::new(MOST_GREETING));
+    loop {
+        let accepted = tokio::select! {
+            () = ready.closed() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                tracing::warn!(cause = %error.kind(), "a connection cannot be taken");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        // Small messages go back and forth; waiting to fill packets slows them.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(cause = %error.kind(), "a connection went away");
+            continue;
+        }
+        let Some(tls) = &tls else {
+            // If it fails, nobody wants connections any more.
+            ready.send(Socket::Plain(socket)).await.ok();
+            continue;
+        };
+        let Ok(turn) = Arc::clone(&greeting).acquire_owned().await else {
+            return;
+        };
+        let (greeted, ready) = (tls.accept(socket), ready.clone());
+        tokio::spawn(async move {
+            let greeted = tokio::time::timeout(GREETING, greeted).await;
+            drop(turn);
+            match greeted {
+                Ok(Ok(socket)) => {
+                    ready.send(Socket::Tls(Box::new(socket))).await.ok();
+                }
+                Ok(Err(error)) => tracing::debug!(cause = %error.kind(), "no TLS was spoken"),
+                Err(_) => tracing::debug!("a client was too slow to speak TLS"),
+            }
+        });
+    }
 }
 
 impl Connected for Wire {
@@ -97,13 +144,29 @@ impl Connected for Wire {
     }
 }
 
+/// Does the same with either kind of socket.
+macro_rules! either {
+    ($wire:ident, $socket:ident => $does:expr) => {
+        match &mut $wire.socket {
+            Socket::Plain(socket) => {
+                let $socket = Pin::new(socket);
+                $does
+            }
+            Socket::Tls(socket) => {
+                let $socket = Pin::new(socket.as_mut());
+                $does
+            }
+        }
+    };
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        either!(self, socket => socket.poll_read(context, buffer))
     }
 }
 
@@ -113,7 +176,7 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        either!(self, socket => socket.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -121,18 +184,21 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(context, parts)
+        either!(self, socket => socket.poll_write_vectored(context, parts))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        match &self.socket {
+            Socket::Plain(socket) => socket.is_write_vectored(),
+            Socket::Tls(socket) => socket.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        either!(self, socket => socket.poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        either!(self, socket => socket.poll_shutdown(context))
     }
 }
