@@ -602,11 +602,9 @@ async fn who_connects_is_told_what_is_wrong() {
 async fn the_catalog_shows_what_the_session_may_see_and_nothing_else() {
     let platform = Platform::start().await;
     shop(&platform).await;
-    let engine = Engine::with_decisions(
-        platform.config(),
-        Arc::new(Denying(HashSet::from(["sales"]))),
-    )
-    .unwrap();
+    let mut parts = Parts::default();
+    parts.decisions = Arc::new(Denying(HashSet::from(["sales"])));
+    let engine = Engine::with(platform.config(), parts).unwrap();
     let served = serve(engine, DoorOptions::default()).await;
     let open = serve(platform.engine(), DoorOptions::default()).await;
     let (mut few, mut all) = (Pg::connect(&served).await, Pg::connect(&open).await);
