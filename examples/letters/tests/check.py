@@ -59,7 +59,7 @@ def until(what, seconds, step):
 class Platform:
     def __init__(self, programs, work):
         self.program, self.log = programs / "mesh", work / "mesh.log"
-        command = [self.program, "up", "--data-dir", work / "mesh", "--registry-port", "0", "--http-port", "0", "--flight-port", "0"]
+        command = [self.program, "up", "--data-dir", work / "mesh", "--registry-port", "0", "--http-port", "0", "--postgres-port", "0", "--flight-port", "0"]
         given = os.environ.get("MESH_KAFKA_BOOTSTRAP")
         command += ["--kafka", given] if given else ["--kafka-port", "0"]
         with open(self.log, "w") as out:

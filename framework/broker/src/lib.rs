@@ -148,8 +148,8 @@ pub use config::{BrokerConfig, FlushPolicy};
 pub use metrics::MetricsSnapshot;
 pub use report::{Finding, FindingKind, RecoveryReport};
 pub use security::{
-    AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, SecurityConfig, TlsConfig,
-    remove_user, set_password, user_names,
+    AuthorizerConfig, ClientAuth, Listener, Protocol, SaslMechanism, ScramKeys, SecurityConfig,
+    TlsConfig, UsersFile, remove_user, set_password, user_names,
 };
 #[doc(hidden)]
 pub use surroundings::Surroundings;

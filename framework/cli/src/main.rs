@@ -21,6 +21,8 @@ mod demo;
 mod dev;
 mod flow;
 mod kafka;
+mod keep;
+mod logins;
 mod new;
 mod plan;
 mod platform;
@@ -29,6 +31,7 @@ mod registry;
 mod replay;
 mod run;
 mod sql;
+mod sql_doors;
 mod ui;
 mod users;
 

@@ -11,7 +11,7 @@ use clap::Args;
 use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
 use mesh_catalog::{Catalog, CatalogConfig};
 use mesh_core::{Error, Result};
-use mesh_query::{Engine, FlightOptions, QueryConfig, query_router, serve_flight};
+use mesh_query::{Engine, FlightOptions, QueryConfig, query_router, serve_flight, serve_postgres};
 use mesh_registry::Registry;
 use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
@@ -19,8 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broker_options::{BrokerOptions, PlatformFile, own_settings};
 use crate::kafka::ClusterArgs;
+use crate::keep::{KeepOptions, Kept};
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::registry::RegistryOptions;
+use crate::sql_doors::SqlDoorOptions;
 use crate::ui;
 
 #[derive(Args)]
@@ -48,6 +50,10 @@ pub(crate) struct UpArgs {
     /// Memory that all SQL queries together may use, in MiB
     #[arg(long, env = "MESH_SQL_MEMORY_MIB", default_value_t = 512)]
     pub(crate) sql_memory_mib: usize,
+    #[command(flatten, next_help_heading = "SQL")]
+    pub(crate) sql: SqlDoorOptions,
+    #[command(flatten, next_help_heading = "What is kept for SQL")]
+    pub(crate) keep: KeepOptions,
     #[command(flatten, next_help_heading = "Schema registry")]
     pub(crate) registry: RegistryOptions,
     #[command(flatten, next_help_heading = "Security of the embedded broker")]
@@ -94,12 +100,13 @@ pub(crate) async fn up(args: UpArgs) -> Result<()> {
     let platform = Platform::start(&args).await?;
     let addresses = &platform.addresses;
     ui::line(format!(
-        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Flight    grpc://{}\n  Data      {}\n{}",
+        "{}\n  Kafka     {}\n  Registry  {}\n  Catalog   {}/api/v1/products\n  SQL       {}/api/v1/sql\n  Postgres  {}, database mesh\n  Flight    grpc://{}\n  Data      {}\n{}",
         ui::bold("The mesh is up."),
         addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
         addresses.http_url(),
+        addresses.postgres,
         addresses.flight,
         args.data_dir.display(),
         ui::dim("Ctrl-C stops it."),
@@ -128,6 +135,7 @@ struct Platform {
     addresses: PlatformAddresses,
     stop: CancellationToken,
     servers: tokio::task::JoinSet<Result<()>>,
+    kept: tokio::task::JoinHandle<()>,
 }
 
 impl Platform {
@@ -135,6 +143,9 @@ impl Platform {
         let ports = &args.ports;
         let registry_listener = listen(ports.host, ports.registry_port, "registry").await?;
         let http_listener = listen(ports.host, ports.http_port, "http").await?;
+        let postgres = args.sql.postgres()?;
+        let postgres_host = args.sql.host(ports.host);
+        let postgres_listener = listen(postgres_host, ports.postgres_port, "postgres").await?;
         let flight_listener = listen(ports.flight_host(), ports.flight_port, "flight").await?;
 
         let (broker, kafka, settings) = start_kafka(args).await?;
@@ -143,6 +154,7 @@ impl Platform {
             broker_port: broker.as_ref().map(|broker| broker.local_addr().port()),
             registry: local(&registry_listener)?,
             http: local(&http_listener)?,
+            postgres: local(&postgres_listener)?,
             flight: local(&flight_listener)?,
         };
 
@@ -159,13 +171,27 @@ impl Platform {
         stream.overrides = settings;
         let mut query = QueryConfig::new(stream, addresses.http_url());
         query.memory_bytes = args.sql_memory_mib << 20;
-        let engine = Engine::new(query)?;
+        let kept = Kept::open(
+            &args.keep,
+            &args.data_dir,
+            &query.stream,
+            &query.catalog_url,
+        )
+        .await?;
+        let engine = Engine::with(query, kept.parts.clone())?;
 
         let stop = CancellationToken::new();
+        let kept = kept.run(engine.clone(), stop.clone());
         let mut servers = tokio::task::JoinSet::new();
         servers.spawn(mesh_registry::serve(
             registry,
             registry_listener,
+            stop.clone().cancelled_owned(),
+        ));
+        servers.spawn(serve_postgres(
+            engine.clone(),
+            postgres_listener,
+            postgres,
             stop.clone().cancelled_owned(),
         ));
         servers.spawn(serve_flight(
@@ -191,6 +217,7 @@ impl Platform {
             addresses,
             stop,
             servers,
+            kept,
         })
     }
 
@@ -206,6 +233,13 @@ impl Platform {
             Ok(outcome) => outcome?,
             // A client that keeps its request open must not keep the platform alive.
             Err(_) => self.servers.abort_all(),
+        }
+        // What a history is being given is written by the next that runs.
+        if tokio::time::timeout(std::time::Duration::from_secs(10), self.kept)
+            .await
+            .is_err()
+        {
+            tracing::warn!("what is kept for SQL did not close in time");
         }
         self.catalog.close().await;
         match self.broker {

@@ -20,6 +20,9 @@ pub(crate) struct PlatformPorts {
     /// Port of the catalog and of SQL over HTTP (0: any free port)
     #[arg(long, env = "MESH_HTTP_PORT", default_value_t = 8080)]
     pub(crate) http_port: u16,
+    /// Port of SQL over Postgres' protocol (0: any free port)
+    #[arg(long, env = "MESH_POSTGRES_PORT", default_value_t = 5433)]
+    pub(crate) postgres_port: u16,
     /// Port of Flight SQL, on the loopback address (0: any free port)
     #[arg(long, env = "MESH_FLIGHT_PORT", default_value_t = 50051)]
     pub(crate) flight_port: u16,
@@ -34,6 +37,8 @@ pub(crate) struct PlatformAddresses {
     pub(crate) broker_port: Option<u16>,
     pub(crate) registry: SocketAddr,
     pub(crate) http: SocketAddr,
+    /// SQL over Postgres' protocol.
+    pub(crate) postgres: SocketAddr,
     pub(crate) flight: SocketAddr,
 }
 
@@ -66,6 +71,7 @@ impl PlatformPorts {
         };
         let registry = claim(self.host, self.registry_port, "registry", "--registry-port")?;
         let http = claim(self.host, self.http_port, "HTTP", "--http-port")?;
+        let postgres = claim(self.host, self.postgres_port, "Postgres", "--postgres-port")?;
         let flight = claim(
             self.flight_host(),
             self.flight_port,
@@ -80,6 +86,7 @@ impl PlatformPorts {
             broker_port: broker.map(|address| address.port()),
             registry: address(&registry)?,
             http: address(&http)?,
+            postgres: address(&postgres)?,
             flight: address(&flight)?,
         })
     }

@@ -33,6 +33,20 @@ pub enum SourceKind {
         /// The name in a sent row that tells whether it is gone.
         deleted: Option<String>,
     },
+    /// Rows that a statement gives as records of other products come.
+    Sql(SqlSource),
+}
+
+/// A statement over other products that runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlSource {
+    /// The statement; its columns are those of the product.
+    pub query: String,
+    /// For what purpose it reads.
+    pub purpose: String,
+    /// Seconds that a record may be later than the latest event time seen and still be in
+    /// its window.
+    pub lateness: u64,
 }
 
 /// A file of rows.
@@ -135,7 +149,7 @@ pub(crate) fn read_sources(map: &Map<'_>) -> Vec<DeclaredSource> {
 }
 
 fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
-    let ty = map.one_of("type", &["file", "product", "postgres", "http"]);
+    let ty = map.one_of("type", &["file", "product", "postgres", "http", "sql"]);
     let name = match map.node("name") {
         Some(_) => map.required_string("name"),
         None => ty.clone(),
@@ -149,6 +163,7 @@ fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
         Some("file") => read_file(map).map(SourceKind::File),
         Some("product") => read_product(map).map(SourceKind::Product),
         Some("postgres") => read_postgres(map).map(SourceKind::Postgres),
+        Some("sql") => read_sql(map).map(SourceKind::Sql),
         Some(_) => Some(read_http(map)),
         // Which of its keys are right follows from the type.
         None => return None,
@@ -158,6 +173,45 @@ fn read_source(map: &Map<'_>) -> Option<DeclaredSource> {
         name: name?,
         kind: kind?,
     })
+}
+
+fn read_sql(map: &Map<'_>) -> Option<SqlSource> {
+    let query = map.required_string("query");
+    let purpose = map.required_string("purpose");
+    if let Some(purpose) = &purpose
+        && let Err((message, mend)) = check_name(purpose)
+    {
+        map.refuse("purpose", message, mend);
+    }
+    let lateness = match map.string("lateness") {
+        None => 0,
+        Some(text) => seconds(&text).unwrap_or_else(|| {
+            map.refuse(
+                "lateness",
+                "is no time",
+                "write it like `90s`, `10m` or `2h`",
+            );
+            0
+        }),
+    };
+    Some(SqlSource {
+        query: query?,
+        purpose: purpose?,
+        lateness,
+    })
+}
+
+/// `90s`, `10m`, `2h` or `1d`.
+fn seconds(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds)
 }
 
 fn read_http(map: &Map<'_>) -> SourceKind {

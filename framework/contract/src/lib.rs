@@ -33,7 +33,7 @@ mod yaml;
 pub use contract::{Contract, Description, Server, ServiceLevel, Support, Team, TeamMember};
 pub use data_product::{DataProduct, ProductId, TopicName};
 pub use declared::{
-    DeclaredSource, FileFormat, FileSource, PostgresSource, ProductSource, SourceKind,
+    DeclaredSource, FileFormat, FileSource, PostgresSource, ProductSource, SourceKind, SqlSource,
 };
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use field::Field;

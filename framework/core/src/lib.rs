@@ -22,7 +22,7 @@ pub use error::{Error, ErrorKind, Problem, Result};
 pub use ids::{EventId, Principal, Purpose};
 pub use mesh_contract as contract;
 pub use record::{Descriptor, Record, RecordKey};
-pub use row::EncodedRow;
+pub use row::{EncodedRow, encode_key};
 pub use time::{TimeMicros, TimeMillis, TimestampMicros, TimestampMillis};
 pub use trace::TraceContext;
 

@@ -6,7 +6,7 @@
 //! numbers. What the contract does not know is refused, never dropped.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
-use mesh_contract::{EnumType, Field, TimeUnit, Type};
+use mesh_contract::{EnumType, Field, Schema, TimeUnit, Type};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -47,12 +47,7 @@ impl Descriptor {
     /// # Errors
     /// As [`Descriptor::encode_row`], of the key's columns.
     pub fn encode_row_key(&self, row: &Map<String, Json>) -> Result<Vec<u8>> {
-        let mut key = Vec::with_capacity(16);
-        for field in self.contract.schema.kafka_key() {
-            let cell = row.get(&field.name).ok_or_else(|| missing(&field.name))?;
-            write(&field.ty, cell, &field.name, &mut key)?;
-        }
-        Ok(key)
+        encode_key(&self.contract.schema, row)
     }
 
     /// Checks that `row` holds a value that `field` of this product may have.
@@ -103,6 +98,20 @@ impl Descriptor {
             }
         })
     }
+}
+
+/// Encodes the Kafka key of `row`, a row of the record type `schema`, unframed; its other
+/// columns may be missing.
+///
+/// # Errors
+/// As [`Descriptor::encode_row`], of the key's columns.
+pub fn encode_key(schema: &Schema, row: &Map<String, Json>) -> Result<Vec<u8>> {
+    let mut key = Vec::with_capacity(16);
+    for field in schema.kafka_key() {
+        let cell = row.get(&field.name).ok_or_else(|| missing(&field.name))?;
+        write(&field.ty, cell, &field.name, &mut key)?;
+    }
+    Ok(key)
 }
 
 fn instant(text: &str) -> Option<DateTime<chrono::FixedOffset>> {

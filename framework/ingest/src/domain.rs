@@ -10,6 +10,7 @@ use mesh_runtime::Domain;
 use crate::file::{FileRows, check_deleted};
 use crate::postgres::PostgresRows;
 use crate::product::Bridge;
+use crate::sql::SqlRows;
 
 /// The largest file of a product that is read, in bytes; the parser's own limit is lower.
 const MAX_BYTES: u64 = 16 << 20;
@@ -154,6 +155,11 @@ fn declare(
                     .or_default()
                     .push(from.topic.as_str());
                 domain.row_handler(&format!("{product}_{}", source.name), from, bridge)
+            }
+            SourceKind::Sql(statement) => {
+                let name = format!("{product}_{}", source.name);
+                let rows = SqlRows::new(descriptor, &name, statement);
+                domain.source(&name, rows)
             }
             SourceKind::Http { path, deleted } => {
                 let path = path.clone().unwrap_or_else(|| format!("/v1/{product}"));

@@ -11,6 +11,7 @@ mod domain;
 mod file;
 mod postgres;
 mod product;
+mod sql;
 
 pub use domain::load;
 pub use mesh_runtime::Domain;

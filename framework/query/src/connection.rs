@@ -172,7 +172,7 @@ impl Connection {
     }
 
     /// A session that sees no table and so needs no purpose of the client's.
-    fn bare_session(&self) -> Result<Session> {
+    pub(crate) fn bare_session(&self) -> Result<Session> {
         let access = Access::new(self.principal.clone(), "settings".parse()?);
         Ok(self.engine.bare_session(access))
     }
@@ -181,7 +181,8 @@ impl Connection {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Settings::default();
     }
 
-    fn options(&self) -> QueryOptions {
+    /// What the settings say of each statement.
+    pub(crate) fn options(&self) -> QueryOptions {
         let settings = self.settings();
         QueryOptions {
             timeout: settings.timeout,

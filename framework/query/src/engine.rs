@@ -3,26 +3,37 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use datafusion::catalog::Session as DfSession;
 use datafusion::common::DataFusionError;
 use datafusion::execution::SessionState;
+use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::execution::{SessionStateDefaults, config::SessionConfig as DfSessionConfig};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner};
 use futures::future::try_join_all;
+use mesh_core::contract::Contract;
 use mesh_core::{Error, Principal, Result};
 use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
+use mesh_history::History;
+use mesh_states::States;
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
 
 use crate::catalog_client::CatalogClient;
 use crate::config::QueryConfig;
 use crate::connection::Connection;
 use crate::limits::{Admission, Permit};
+use crate::lineage::LineageSink;
 use crate::provider::{CATALOG, Granted, NO_SCHEMA, granted};
 use crate::run::ScanEnv;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::sound::{PlainPlanner, rules};
 use crate::threads::Threads;
 
 /// Bytes of a stream's memory for each row of a batch.
@@ -38,6 +49,34 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// What an engine works with beside its configuration.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Parts {
+    /// Who decides about each product of each session.
+    pub decisions: Arc<dyn DecisionPoint>,
+    /// Takes where each answer came from.
+    pub lineage: Option<Arc<dyn LineageSink>>,
+    /// The tables that are kept of state products. Without them each statement reads the
+    /// topic.
+    pub states: Option<States>,
+    /// The history of event products. With it a statement reads the topic's newest records
+    /// alone, and files for the others.
+    pub history: Option<History>,
+}
+
+impl Default for Parts {
+    /// Everything allowed, nothing told and nothing kept.
+    fn default() -> Self {
+        Self {
+            decisions: Arc::new(PassThrough),
+            lineage: None,
+            states: None,
+            history: None,
+        }
+    }
+}
+
 pub(crate) struct Shared {
     pub(crate) config: QueryConfig,
     pub(crate) env: Arc<ScanEnv>,
@@ -46,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) threads: Threads,
     catalog: CatalogClient,
     decisions: Arc<dyn DecisionPoint>,
+    pub(crate) lineage: Option<Arc<dyn LineageSink>>,
     pub(crate) admission: Admission,
 }
 
@@ -57,14 +97,14 @@ impl Engine {
     /// If an address or a setting of Kafka's client is refused, or the spill directory
     /// cannot be made.
     pub fn new(config: QueryConfig) -> Result<Self> {
-        Self::with_decisions(config, Arc::new(PassThrough))
+        Self::with(config, Parts::default())
     }
 
-    /// An engine that asks `decisions` about each product of each session.
+    /// An engine that works with `parts`.
     ///
     /// # Errors
     /// As [`Engine::new`].
-    pub fn with_decisions(config: QueryConfig, decisions: Arc<dyn DecisionPoint>) -> Result<Self> {
+    pub fn with(config: QueryConfig, parts: Parts) -> Result<Self> {
         let runtime = runtime(&config)?;
         let stream = reader_config(&config);
         let env = ScanEnv {
@@ -74,6 +114,8 @@ impl Engine {
             state_memory_bytes: config.state_memory_bytes,
             spill_dir: config.spill_dir.clone(),
             spill_bytes: config.spill_bytes,
+            states: parts.states,
+            history: parts.history,
         };
         Ok(Self {
             shared: Arc::new(Shared {
@@ -81,7 +123,8 @@ impl Engine {
                 threads: Threads::start(config.target_partitions)?,
                 catalog: CatalogClient::new(&config.catalog_url, config.catalog_max_age)?,
                 env: Arc::new(env),
-                decisions,
+                decisions: parts.decisions,
+                lineage: parts.lineage,
                 admission: Admission::new(config.max_queries, config.per_principal),
                 config,
             }),
@@ -141,6 +184,30 @@ impl Engine {
         Session::new(Arc::clone(&self.shared), access, Granted::new())
     }
 
+    /// The contracts of every version that has a table, each once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the catalog does not answer.
+    pub async fn contracts(&self) -> Result<Vec<Arc<Contract>>> {
+        let mut found: Vec<Arc<Contract>> = Vec::new();
+        for entry in self.shared.catalog.tables().await?.iter() {
+            let Ok(product) = &entry.product else {
+                continue;
+            };
+            if !found.iter().any(|known| {
+                known.id == product.contract.id && known.version == product.contract.version
+            }) {
+                found.push(Arc::clone(&product.contract));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The functions, rules and limits of every session, for doors that add their own.
+    pub(crate) fn base_state(&self) -> &SessionState {
+        &self.shared.base
+    }
+
     /// The engine's configuration.
     pub fn config(&self) -> &QueryConfig {
         &self.shared.config
@@ -183,6 +250,23 @@ fn reader_config(config: &QueryConfig) -> StreamConfig {
         stream.overrides.entry(name.to_owned()).or_insert(value);
     }
     stream
+}
+
+/// DataFusion's planner, which knows the nodes of ours.
+#[derive(Debug)]
+struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        state: &dyn DfSession,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(PlainPlanner)])
+            .create_physical_plan(plan, state)
+            .await
+    }
 }
 
 fn runtime(config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
@@ -237,6 +321,8 @@ fn base_state(config: &QueryConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     SessionStateBuilder::new()
         .with_config(options)
         .with_runtime_env(runtime)
+        .with_optimizer_rules(rules())
+        .with_query_planner(Arc::new(Planner))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())

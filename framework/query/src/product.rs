@@ -1,5 +1,6 @@
 //! A data product as a table, from its contract.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -8,6 +9,8 @@ use mesh_core::record::invalid;
 use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Resource;
 use mesh_stream::batch::ArrowTarget;
+
+use crate::information;
 
 /// One version of a product as SQL reads it.
 #[derive(Debug)]
@@ -19,6 +22,10 @@ pub(crate) struct Product {
     pub(crate) topic: String,
     /// When it ends.
     pub(crate) lifecycle: Lifecycle,
+    /// What one record is.
+    pub(crate) description: Option<String>,
+    /// The columns of the primary key, in its order.
+    pub(crate) key: Vec<String>,
     /// The columns of the contract.
     pub(crate) arrow: SchemaRef,
     /// What values are decoded to.
@@ -49,11 +56,29 @@ impl Product {
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
             lifecycle: contract.lifecycle.clone(),
-            arrow: Arc::clone(&target.arrow),
+            key: contract
+                .schema
+                .primary_key()
+                .into_iter()
+                .map(|field| field.name.clone())
+                .collect(),
+            description: information::description(&contract).map(|text| text.trim().to_owned()),
+            arrow: without_metadata(&target.arrow),
             target,
             contract: Arc::new(contract),
         })
     }
+}
+
+/// The columns as statements see them. What the contract adds to a field would keep
+/// DataFusion from putting a column beside an expression of the same type.
+fn without_metadata(schema: &Schema) -> SchemaRef {
+    let fields = schema
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_metadata(HashMap::new()))
+        .collect::<Vec<_>>();
+    Arc::new(Schema::new(fields))
 }
 
 /// A column that a record has by its place in the topic, not by its contract. Column names

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::information_schema::InformationSchemaProvider;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider,
 };
@@ -13,6 +12,7 @@ use mesh_core::{Error, Result};
 
 use crate::catalog_client::TableEntry;
 use crate::failure::{copy, wrap};
+use crate::information::Information;
 use crate::life::TableLife;
 use crate::product::{LogColumn, Product};
 use crate::run::QueryRun;
@@ -22,9 +22,7 @@ use crate::scan::ProductTable;
 pub(crate) const CATALOG: &str = "mesh";
 /// The schema of names without one. No domain can be called so.
 pub(crate) const NO_SCHEMA: &str = "_";
-const INFORMATION_SCHEMA: &str = "information_schema";
-/// What of the standard tables is not shown: the engine's settings and paths.
-const HIDDEN: &str = "df_settings";
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// A product under one of its names.
 #[derive(Debug, Clone)]
@@ -63,7 +61,7 @@ pub(crate) fn granted(entries: impl IntoIterator<Item = TableEntry>) -> Granted 
 
 /// The catalogs of one query.
 pub(crate) fn catalogs(
-    granted: &Granted,
+    granted: &Arc<Granted>,
     log: &[LogColumn],
     run: &Arc<QueryRun>,
 ) -> Arc<dyn CatalogProviderList> {
@@ -102,9 +100,7 @@ pub(crate) fn catalogs(
     let mut schemas = domains;
     schemas.insert(
         INFORMATION_SCHEMA.to_owned(),
-        Arc::new(Information {
-            inner: InformationSchemaProvider::new(shown),
-        }),
+        Arc::new(Information::new(Arc::clone(granted), shown)),
     );
     let list: Arc<dyn CatalogProviderList> = Arc::new(MemoryCatalogProviderList::new());
     list.register_catalog(CATALOG.to_owned(), Arc::new(MeshCatalog { schemas }));
@@ -155,30 +151,5 @@ impl SchemaProvider for DomainSchema {
 
     fn table_exist(&self, name: &str) -> bool {
         self.tables.contains_key(name)
-    }
-}
-
-#[derive(Debug)]
-struct Information {
-    inner: InformationSchemaProvider,
-}
-
-#[async_trait]
-impl SchemaProvider for Information {
-    fn table_names(&self) -> Vec<String> {
-        let mut names = self.inner.table_names();
-        names.retain(|name| name != HIDDEN);
-        names
-    }
-
-    async fn table(&self, name: &str) -> DfResult<Option<Arc<dyn TableProvider>>> {
-        if name.eq_ignore_ascii_case(HIDDEN) {
-            return Ok(None);
-        }
-        self.inner.table(name).await
-    }
-
-    fn table_exist(&self, name: &str) -> bool {
-        !name.eq_ignore_ascii_case(HIDDEN) && self.inner.table_exist(name)
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use datafusion::execution::context::SQLOptions;
@@ -19,24 +19,30 @@ use mesh_core::{Error, ErrorKind, Result};
 use mesh_enforcement::Access;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant as Deadline, Sleep};
+use uuid::Uuid;
 
 use crate::connection::Described;
 use crate::engine::Shared;
 use crate::failure::{planning, running};
 use crate::limits::Permit;
+use crate::lineage::{Lineage, LineageSink, Outcome, Run, lineage, run_event};
 use crate::parameters;
+use crate::postgres::View as PostgresView;
 use crate::product::Product;
 use crate::provider::{Granted, Table, catalogs};
 use crate::run::{Progress, QueryRun, View};
 use crate::settings::CorruptRecords;
-use crate::statement::admit;
+use crate::sound::check_subqueries;
+use crate::statement::{admit, read};
 
 /// One principal with one purpose, and the tables that they may read. Its tables stay those
 /// of its beginning; a new session sees what has changed.
 pub struct Session {
     shared: Arc<Shared>,
     access: Access,
-    granted: Granted,
+    granted: Arc<Granted>,
+    /// How a client of PostgreSQL looks at the catalog.
+    postgres: Option<Arc<PostgresView>>,
 }
 
 /// What a query may take beside the engine's own limits.
@@ -77,6 +83,9 @@ pub struct QueryStats {
     pub records_read: u64,
     /// Bytes of keys and values read from Kafka, uncompressed.
     pub bytes_read: u64,
+    /// Records left out since they cannot be read, where the session chose that.
+    #[serde(default)]
+    pub records_skipped: u64,
 }
 
 impl Session {
@@ -84,8 +93,15 @@ impl Session {
         Self {
             shared,
             access,
-            granted,
+            granted: Arc::new(granted),
+            postgres: None,
         }
+    }
+
+    /// The same session with PostgreSQL's catalog and functions.
+    pub(crate) fn with_postgres(mut self, view: Arc<PostgresView>) -> Self {
+        self.postgres = Some(view);
+        self
     }
 
     /// Who asks, and for what.
@@ -149,22 +165,41 @@ impl Session {
         options: QueryOptions,
         permit: Permit,
     ) -> Result<QueryResult> {
+        let run = self.run(&options);
+        self.start(sql, options, run, permit, Ok).await
+    }
+
+    /// Leave to run one statement.
+    pub(crate) fn leave(&self) -> Result<Permit> {
+        self.shared.admission.try_admit(&self.access.principal)
+    }
+
+    /// What the scans of one query share.
+    pub(crate) fn run(&self, options: &QueryOptions) -> Arc<QueryRun> {
+        let view = View {
+            corrupt: options.corrupt,
+            as_of: options.as_of,
+        };
+        let run = QueryRun::new(Arc::clone(&self.shared.env), view);
+        Arc::new(run.reading_at_most(self.shared.config.per_principal.bytes_scanned))
+    }
+
+    /// Plans `sql`, has `change` make another plan of it, and starts that.
+    pub(crate) async fn start(
+        &self,
+        sql: &str,
+        options: QueryOptions,
+        run: Arc<QueryRun>,
+        permit: Permit,
+        change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan> + Send,
+    ) -> Result<QueryResult> {
         let started = Instant::now();
         let allowed = self.shared.config.timeout;
         let allowed = options.timeout.map_or(allowed, |asked| asked.min(allowed));
         let deadline = Deadline::now() + allowed;
-        let run = Arc::new(
-            QueryRun::new(
-                Arc::clone(&self.shared.env),
-                View {
-                    corrupt: options.corrupt,
-                    as_of: options.as_of,
-                },
-            )
-            .reading_at_most(self.shared.config.per_principal.bytes_scanned),
-        );
-        let planned = AssertUnwindSafe(self.plan(sql, options, &run, &permit)).catch_unwind();
-        let stream = match tokio::time::timeout_at(deadline, planned).await {
+        let planned =
+            AssertUnwindSafe(self.plan(sql, options, &run, &permit, change)).catch_unwind();
+        let (stream, lineage) = match tokio::time::timeout_at(deadline, planned).await {
             Ok(Ok(stream)) => stream?,
             Ok(Err(_)) => return Err(panicked()),
             Err(_) => return Err(too_slow(allowed)),
@@ -174,7 +209,18 @@ impl Session {
             stream: Some(stream),
             run,
             rows: 0,
-            outcome: "dropped",
+            outcome: Outcome::Abort,
+            trace: self
+                .shared
+                .lineage
+                .clone()
+                .zip(lineage)
+                .map(|(sink, lineage)| Trace {
+                    sink,
+                    lineage,
+                    job: job(sql),
+                    cluster: cluster(&self.shared.config.stream.bootstrap),
+                }),
             access: self.access.clone(),
             started,
             allowed,
@@ -188,7 +234,7 @@ impl Session {
     /// # Errors
     /// As [`Session::query_with`].
     pub async fn describe(&self, sql: &str) -> Result<Described> {
-        self.describe_bound(sql, None).await
+        self.describe_with(sql, |_| Vec::new()).await
     }
 
     /// What `sql` will give with `values`, which may decide about the types of its columns.
@@ -200,11 +246,26 @@ impl Session {
         sql: &str,
         values: Option<Vec<ScalarValue>>,
     ) -> Result<Described> {
+        self.describe_with(sql, |_| values.unwrap_or_default())
+            .await
+    }
+
+    /// The same, where the types of the parameters follow from what the statement asks for by
+    /// `choose`, which gives a value of each type.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`].
+    pub(crate) async fn describe_with(
+        &self,
+        sql: &str,
+        choose: impl FnOnce(&[Option<DataType>]) -> Vec<ScalarValue>,
+    ) -> Result<Described> {
         let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
         let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
         let (_, mut plan, _) = planned.await.map_err(|_| panicked())??;
         let parameters = parameters::types(&plan)?;
-        if let Some(values) = values {
+        let values = choose(&parameters);
+        if !values.is_empty() {
             plan = parameters::bind(plan, values)?;
         }
         Ok(Described {
@@ -213,17 +274,50 @@ impl Session {
         })
     }
 
+    /// Where the columns of `sql` come from, as an event of OpenLineage (`RunEvent`), without
+    /// running it.
+    ///
+    /// # Errors
+    /// As [`Session::query_with`].
+    pub async fn lineage(&self, sql: &str) -> Result<serde_json::Value> {
+        let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
+        let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
+        let (_, plan, _) = planned.await.map_err(|_| panicked())??;
+        let lineage = lineage(&plan).map_err(|error| planning(&error))?;
+        let run = Run {
+            id: Uuid::now_v7(),
+            job: job(sql),
+            outcome: Outcome::Running,
+            at: Utc::now(),
+            cluster: cluster(&self.shared.config.stream.bootstrap),
+            writes: None,
+        };
+        Ok(run_event(&run, &lineage, plan.schema().inner()))
+    }
+
     /// The logical plan, the state that it was made in, and whether it answers with rows of
     /// products.
-    async fn logical(
+    pub(crate) async fn logical(
         &self,
         sql: &str,
         run: &Arc<QueryRun>,
     ) -> Result<(SessionState, LogicalPlan, bool)> {
         let admitted = admit(sql)?;
-        let mut state = self.shared.base.clone();
-        state.register_catalog_list(catalogs(&self.granted, &admitted.log_columns, run));
+        let catalogs = catalogs(&self.granted, &admitted.log_columns, run);
+        let mut state = match &self.postgres {
+            Some(view) => view.state(&self.granted, &catalogs)?,
+            None => {
+                let mut state = self.shared.base.clone();
+                state.register_catalog_list(catalogs);
+                state
+            }
+        };
         state.mark_start_execution();
+        if let Some(table) = &admitted.described {
+            // What is not there is refused as a query of it would be.
+            let looked = state.statement_to_plan(read(table)?).await;
+            looked.map_err(|error| planning(&error))?;
+        }
         let plan = state
             .statement_to_plan(admitted.statement)
             .await
@@ -235,6 +329,7 @@ impl Session {
             .with_allow_statements(false)
             .verify_plan(&plan)
             .map_err(|error| planning(&error))?;
+        check_subqueries(&plan)?;
         Ok((state, plan, admitted.is_query))
     }
 
@@ -244,8 +339,14 @@ impl Session {
         options: QueryOptions,
         run: &Arc<QueryRun>,
         permit: &Permit,
-    ) -> Result<SendableRecordBatchStream> {
+        change: impl FnOnce(LogicalPlan) -> Result<LogicalPlan> + Send,
+    ) -> Result<(SendableRecordBatchStream, Option<Lineage>)> {
         let (state, plan, is_query) = self.logical(sql, run).await?;
+        let plan = change(plan)?;
+        let lineage = match self.shared.lineage {
+            Some(_) if is_query => Some(lineage(&plan).map_err(|error| planning(&error))?),
+            _ => None,
+        };
         let mut plan = parameters::bind(plan, options.parameters)?;
         if let Some(limit) = options.limit.filter(|_| is_query) {
             plan = LogicalPlanBuilder::from(plan)
@@ -259,7 +360,8 @@ impl Session {
             .map_err(|error| planning(&error))?;
         let runtime = self.shared.runtime_of(permit)?;
         let context = TaskContext::from(&state).with_runtime(runtime);
-        Ok(self.shared.threads.run(plan, Arc::new(context)))
+        let stream = self.shared.threads.run(plan, Arc::new(context));
+        Ok((stream, lineage))
     }
 }
 
@@ -279,7 +381,8 @@ pub struct QueryResult {
     stream: Option<SendableRecordBatchStream>,
     run: Arc<QueryRun>,
     rows: u64,
-    outcome: &'static str,
+    outcome: Outcome,
+    trace: Option<Trace>,
     access: Access,
     started: Instant,
     allowed: Duration,
@@ -307,6 +410,7 @@ impl QueryResult {
             elapsed_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             records_read,
             bytes_read,
+            records_skipped: self.run.skipped(),
         }
     }
 
@@ -337,7 +441,7 @@ impl QueryResult {
 
     fn fail(&mut self, error: Error) -> Poll<Option<Result<RecordBatch>>> {
         self.stream = None;
-        self.outcome = "failed";
+        self.outcome = Outcome::Fail;
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -375,7 +479,7 @@ impl Stream for QueryResult {
                 }
                 None => {
                     this.stream = None;
-                    this.outcome = "complete";
+                    this.outcome = Outcome::Complete;
                     return Poll::Ready(None);
                 }
             }
@@ -390,17 +494,32 @@ impl Drop for QueryResult {
             elapsed_ms,
             records_read,
             bytes_read,
+            records_skipped,
         } = self.stats();
         tracing::info!(
             principal = %self.access.principal,
             purpose = %self.access.purpose,
-            outcome = self.outcome,
+            outcome = self.outcome.word(),
             rows,
             elapsed_ms,
             records_read,
             bytes_read,
+            records_skipped,
             "query ended"
         );
+        if let Some(trace) = self.trace.take() {
+            let run = Run {
+                id: Uuid::now_v7(),
+                job: trace.job,
+                outcome: self.outcome,
+                at: Utc::now(),
+                cluster: trace.cluster,
+                writes: None,
+            };
+            trace
+                .sink
+                .emit(run_event(&run, &trace.lineage, &self.schema));
+        }
     }
 }
 
@@ -411,6 +530,28 @@ impl std::fmt::Debug for QueryResult {
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
+}
+
+/// What is told of an answer once it has ended.
+struct Trace {
+    sink: Arc<dyn LineageSink>,
+    lineage: Lineage,
+    job: String,
+    cluster: String,
+}
+
+/// A name that is the same for the same statement, and does not show it.
+fn job(sql: &str) -> String {
+    format!(
+        "sql/{}",
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, sql.trim().as_bytes())
+    )
+}
+
+/// The cluster as OpenLineage names it, by the first of its addresses.
+fn cluster(bootstrap: &str) -> String {
+    let first = bootstrap.split(',').next().unwrap_or_default();
+    format!("kafka://{first}")
 }
 
 fn too_slow(allowed: Duration) -> Error {

@@ -18,6 +18,8 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use mesh_core::{Error, ErrorKind, Result};
 
 use crate::product::LogColumn;
+use crate::provider::{CATALOG, INFORMATION_SCHEMA};
+use crate::sound::Written;
 
 /// The longest statement, in bytes.
 pub(crate) const MAX_BYTES: usize = 128 << 10;
@@ -33,9 +35,8 @@ pub(crate) const MAX_TABLES: usize = 64;
 const MAX_DEPTH: usize = 50;
 
 /// What `SHOW TABLES` answers: products, without the tables that describe them.
-const SHOW_TABLES: &str = "SELECT table_catalog, table_schema, table_name, table_type \
-    FROM information_schema.tables WHERE table_schema <> 'information_schema' \
-    ORDER BY table_schema, table_name";
+const SHOW_TABLES: &str = "SELECT table_schema, table_name, kind, version, owner, description \
+    FROM information_schema.tables ORDER BY table_schema, table_name";
 
 /// A statement that was let in.
 #[derive(Debug)]
@@ -45,6 +46,15 @@ pub(crate) struct Admitted {
     pub(crate) log_columns: Vec<LogColumn>,
     /// Whether it answers with rows of products, so that a limit makes sense.
     pub(crate) is_query: bool,
+    /// The table that it describes, which must be there.
+    pub(crate) described: Option<DescribedTable>,
+}
+
+/// A table by its domain and its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DescribedTable {
+    domain: String,
+    table: String,
 }
 
 /// Parses `sql` and lets it in or refuses it.
@@ -68,16 +78,79 @@ pub(crate) fn admit(sql: &str) -> Result<Admitted> {
             .mend("send one statement at a time, without an empty one before or after it"));
     };
     let is_query = check(&statement)?;
+    let described = described(&statement);
     Ok(Admitted {
         statement: if is_show_tables(&statement) {
-            parse(SHOW_TABLES, &dialect)?
-                .pop_front()
-                .ok_or_else(|| Error::internal("SHOW TABLES does not parse"))?
+            ours(SHOW_TABLES)?
+        } else if let Some(table) = &described {
+            ours(&table.columns())?
         } else {
             statement
         },
         log_columns,
         is_query,
+        described,
+    })
+}
+
+/// A statement of our own.
+fn ours(sql: &str) -> Result<Statement> {
+    parse(sql, &GenericDialect {})?
+        .pop_front()
+        .ok_or_else(|| Error::internal("a statement of the engine's own does not parse"))
+}
+
+/// The statement that reads `table`.
+pub(crate) fn read(table: &DescribedTable) -> Result<Statement> {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    ours(&format!(
+        "SELECT 1 FROM {}.{}",
+        quoted(&table.domain),
+        quoted(&table.table)
+    ))
+}
+
+impl DescribedTable {
+    /// The statement that tells its columns.
+    fn columns(&self) -> String {
+        let text = |name: &str| format!("'{}'", name.replace('\'', "''"));
+        format!(
+            "SELECT column_name, data_type, is_nullable, is_key, classification, description \
+             FROM information_schema.columns \
+             WHERE table_schema = {} AND table_name = {} ORDER BY ordinal_position",
+            text(&self.domain),
+            text(&self.table)
+        )
+    }
+}
+
+/// The product that `DESCRIBE` names; DataFusion describes everything else.
+fn described(statement: &Statement) -> Option<DescribedTable> {
+    let Statement::Statement(statement) = statement else {
+        return None;
+    };
+    let SqlStatement::ExplainTable { table_name, .. } = statement.as_ref() else {
+        return None;
+    };
+    let names: Vec<String> = table_name
+        .0
+        .iter()
+        .map(|part| {
+            let ident = part.as_ident()?;
+            Some(match ident.quote_style {
+                Some(_) => ident.value.clone(),
+                None => ident.value.to_ascii_lowercase(),
+            })
+        })
+        .collect::<Option<_>>()?;
+    let (domain, table) = match names.as_slice() {
+        [domain, table] => (domain, table),
+        [catalog, domain, table] if catalog == CATALOG => (domain, table),
+        _ => return None,
+    };
+    (domain != INFORMATION_SCHEMA).then(|| DescribedTable {
+        domain: domain.clone(),
+        table: table.clone(),
     })
 }
 
@@ -231,6 +304,13 @@ fn check_sql(statement: &SqlStatement) -> Result<bool> {
             let mut only_reads = OnlyReads { tables: 0 };
             if let ControlFlow::Break(what) = query.visit(&mut only_reads) {
                 return Err(refused(what));
+            }
+            let mut written = Written::default();
+            if let ControlFlow::Break(refusal) = query.visit(&mut written) {
+                return Err(refusal);
+            }
+            if let Some(refusal) = written.end() {
+                return Err(refusal);
             }
             if only_reads.tables > MAX_TABLES {
                 return Err(Error::invalid("the statement reads too many tables")

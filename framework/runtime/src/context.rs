@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use mesh_core::{Error, Record, Result, TraceContext};
+use mesh_core::{Error, Principal, Record, Result, TraceContext};
 use tokio::sync::Mutex;
 
 use crate::host::Host;
 use crate::peer::Peer;
 use crate::replay::{Service, Version};
+use crate::sql::Sql;
 use crate::state::{StateValue, Stored, from_text};
 use crate::unit::Unit;
 
@@ -188,6 +189,18 @@ impl Context {
     /// If `purpose` is no purpose.
     pub fn peer(&self, domain: &str, purpose: &str) -> Result<Peer> {
         self.host.peers.peer(domain, purpose, self.trace)
+    }
+
+    /// The platform's SQL, asked as the domain's service for `purpose`.
+    ///
+    /// # Errors
+    /// If `purpose` is no purpose.
+    pub fn sql(&self, purpose: &str) -> Result<Sql> {
+        Ok(Sql::new(
+            self.host.config.catalog_url.clone(),
+            Principal::service(&self.host.domain)?,
+            purpose.parse()?,
+        ))
     }
 
     /// Whether nothing is left to wait for of the source `name`: it has read all there is,

@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{IsError, KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use tokio::sync::OnceCell;
 
@@ -202,6 +203,44 @@ impl Admin {
         .map_err(|error| error.with("topic", topic).with("partition", partition))
     }
 
+    /// For each partition of `topic`, the first offset whose record was published at or after
+    /// `millis` (milliseconds since 1970), whatever stands behind it; nothing where all
+    /// records are older.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such topic.
+    pub async fn offsets_since(
+        &self,
+        topic: &str,
+        partitions: i32,
+        millis: i64,
+    ) -> Result<Vec<Option<i64>>> {
+        let name = topic.to_owned();
+        self.ask("asking for offsets by time", move |client| {
+            let mut asked = TopicPartitionList::with_capacity(partitions.max(0) as usize);
+            for partition in 0..partitions {
+                asked.add_partition_offset(&name, partition, Offset::Offset(millis))?;
+            }
+            let answered = client.offsets_for_times(asked, ASK_TIMEOUT)?;
+            (0..partitions)
+                .map(|partition| {
+                    let Some(element) = answered.find_partition(&name, partition) else {
+                        return Err(KafkaError::OffsetFetch(
+                            RDKafkaErrorCode::UnknownTopicOrPartition,
+                        ));
+                    };
+                    element.error()?;
+                    Ok(match element.offset() {
+                        Offset::Offset(offset) if offset >= 0 => Some(offset),
+                        _ => None,
+                    })
+                })
+                .collect()
+        })
+        .await
+        .map_err(|error| error.with("topic", topic))
+    }
+
     /// Whether a broker answers.
     ///
     /// # Errors
@@ -218,6 +257,11 @@ impl Admin {
 
     pub(crate) fn config(&self) -> &StreamConfig {
         &self.inner.config
+    }
+
+    /// The client of questions.
+    pub(crate) fn client(&self) -> &Arc<BaseConsumer<Context>> {
+        &self.inner.client
     }
 
     pub(crate) async fn ask<T: Send + 'static>(

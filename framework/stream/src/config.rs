@@ -161,6 +161,30 @@ impl StreamConfig {
         ])
     }
 
+    /// A client that follows `partitions` partitions and reads ahead about `ahead` bytes.
+    pub(crate) fn topic_follower(&self, partitions: usize, ahead: usize) -> ClientConfig {
+        // The limits count for each partition.
+        let each = (ahead / partitions.max(1)).max(256 << 10);
+        let (ahead, fetch) = (each / 1024, each.min(1 << 20));
+        let (ahead, fetch) = (ahead.to_string(), fetch.to_string());
+        self.client(&[
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            // Where the follower stands is its user's business, and so is it when that is
+            // not there any more.
+            ("auto.offset.reset", "error"),
+            ("enable.partition.eof", "true"),
+            // A response waits so long for a record, and a partition that is added for it.
+            ("fetch.wait.max.ms", "100"),
+            ("fetch.error.backoff.ms", "50"),
+            ("fetch.queue.backoff.ms", "20"),
+            ("fetch.message.max.bytes", &fetch),
+            ("fetch.max.bytes", "4194304"),
+            ("queued.min.messages", "1000000"),
+            ("queued.max.messages.kbytes", &ahead),
+        ])
+    }
+
     pub(crate) fn admin(&self) -> ClientConfig {
         self.client(&[])
     }

@@ -14,6 +14,7 @@
 //! | publish records and a group's offsets at once | [`TransactionalProducer`] |
 //! | read as a member of a group | [`GroupConsumer::recv`], then [`Decoder::decode`] |
 //! | read a partition in bulk | [`batch::PartitionReader`], then [`batch::ArrowDecoder`] |
+//! | read a topic as it is written | [`batch::TopicFollower`] |
 //!
 //! A record on the wire is: key and value in Confluent's framing (a zero byte, the schema's
 //! id in four big-endian bytes, Avro binary), and the headers of [`Headers`]. A null value is
@@ -43,6 +44,7 @@ mod client;
 mod config;
 mod consumer;
 mod decode;
+mod describe;
 mod encode;
 mod ends;
 mod fault;
@@ -57,6 +59,7 @@ mod request;
 mod rows;
 mod shape;
 mod subjects;
+mod topic_id;
 mod topics;
 mod transaction;
 mod typed;
@@ -68,6 +71,7 @@ pub use catalog::{CatalogClient, CatalogLife, CatalogVersion, Reads, VersionText
 pub use config::StreamConfig;
 pub use consumer::{GroupConsumer, Lag, RawRecord, RebalanceListener};
 pub use decode::{Decoder, Received};
+pub use describe::TopicDescription;
 pub use encode::Encoder;
 pub use ends::{DEPRECATION_HEADER, Ends, SUCCESSOR_HEADER, SUNSET_HEADER};
 pub use frame::{FRAME_BYTES, put_frame, split_frame};

@@ -40,12 +40,23 @@ pub(crate) fn request<T>(
     send: impl FnOnce(*mut sys::rd_kafka_t, *mut sys::rd_kafka_queue_t),
     read: impl FnOnce(*mut sys::rd_kafka_event_t) -> Result<T>,
 ) -> Result<T> {
-    let failed = |code| refused(config, what, code);
     let client: BaseConsumer<Context> =
         BaseConsumer::from_config_and_context(&config.admin(), Context::new(config, "admin"))
             .map_err(|error| fault::kafka(&config.bootstrap, what, error))?;
+    request_with(&client, config, what, send, read)
+}
+
+/// The same with a client that is there.
+pub(crate) fn request_with<T>(
+    client: &BaseConsumer<Context>,
+    config: &StreamConfig,
+    what: &'static str,
+    send: impl FnOnce(*mut sys::rd_kafka_t, *mut sys::rd_kafka_queue_t),
+    read: impl FnOnce(*mut sys::rd_kafka_event_t) -> Result<T>,
+) -> Result<T> {
+    let failed = |code| refused(config, what, code);
     let native = client.client().native_ptr();
-    // SAFETY: `native` lives as long as `client`, which is dropped after the queue.
+    // SAFETY: `native` lives as long as `client`, which outlives the queue.
     let queue = NonNull::new(unsafe { sys::rd_kafka_queue_new(native) })
         .map(Queue)
         .ok_or_else(|| Error::internal("librdkafka has no queue"))?;

@@ -24,4 +24,4 @@ pub(crate) use scram::{Credential, Hash, MAX_ITERATIONS, MIN_ITERATIONS};
 pub(crate) use store::AclStore;
 pub(crate) use tls::{Tls, principal as certificate_principal};
 pub(crate) use users::Users;
-pub use users::{remove_user, set_password, user_names};
+pub use users::{ScramKeys, UsersFile, remove_user, set_password, user_names};

@@ -188,6 +188,77 @@ impl Users {
     }
 }
 
+/// A file of users for other doors than Kafka's, read again when it has changed.
+#[derive(Debug)]
+pub struct UsersFile {
+    users: Users,
+    /// What is verified for a user who is not there, so that it takes as long.
+    nobody: Credential,
+}
+
+/// What is kept of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677).
+#[derive(Clone)]
+pub struct ScramKeys {
+    /// The salt.
+    pub salt: Vec<u8>,
+    /// Rounds of PBKDF2.
+    pub iterations: u32,
+    /// The hash of the client's key.
+    pub stored_key: Vec<u8>,
+    /// The server's key.
+    pub server_key: Vec<u8>,
+}
+
+impl std::fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScramKeys")
+            .field("iterations", &self.iterations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UsersFile {
+    /// Reads the file, which must be there.
+    ///
+    /// # Errors
+    /// With a mend: a file that is missing, cannot be read or is not well formed.
+    pub fn open(path: &Path) -> mesh_core::Result<Self> {
+        if !path.exists() {
+            return Err(Error::not_found("there is no such file of users")
+                .with("file", path.display())
+                .mend("`mesh users add` makes it"));
+        }
+        Ok(Self {
+            users: Users::open(path.to_owned(), true)?,
+            nobody: Credential::of_password(Hash::Sha256, "", ITERATIONS)
+                .ok_or_else(|| Error::internal("there is no randomness for a salt"))?,
+        })
+    }
+
+    /// The keys of `name`; nothing if there is no such user.
+    pub fn scram_sha_256(&self, name: &str) -> Option<ScramKeys> {
+        let users = self.users.current();
+        let credential = users.get(name)?.get(&Hash::Sha256)?;
+        Some(ScramKeys {
+            salt: credential.salt.clone(),
+            iterations: credential.iterations.get(),
+            stored_key: credential.stored_key.clone(),
+            server_key: credential.server_key.clone(),
+        })
+    }
+
+    /// Whether `password` is that of `name`. Computes for some milliseconds, whether there is
+    /// such a user or not.
+    pub fn verify(&self, name: &str, password: &str) -> bool {
+        let users = self.users.current();
+        let found = users
+            .get(name)
+            .and_then(|credentials| credentials.get(&Hash::Sha256));
+        let matches = found.unwrap_or(&self.nobody).verify(Hash::Sha256, password);
+        matches && found.is_some()
+    }
+}
+
 fn read(path: &Path) -> mesh_core::Result<Option<Map>> {
     let failed = |why: &'static str, mend: &'static str| {
         Error::new(ErrorKind::FailedPrecondition, why)
@@ -325,6 +396,25 @@ mod tests {
         );
         fs::remove_file(&path).unwrap();
         assert!(users.current().is_empty());
+    }
+
+    #[test]
+    fn other_doors_find_the_same_users() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("users.json");
+        let missing = UsersFile::open(&path).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        set_password(&path, "alice", "wonderland").unwrap();
+        let file = UsersFile::open(&path).unwrap();
+        let keys = file.scram_sha_256("alice").unwrap();
+        assert_eq!((keys.stored_key.len(), keys.iterations), (32, 8192));
+        assert!(file.scram_sha_256("bob").is_none());
+        assert!(file.verify("alice", "wonderland"));
+        for (name, password) in [("alice", "x"), ("alice", ""), ("bob", ""), ("", "")] {
+            assert!(!file.verify(name, password), "{name}");
+        }
+        set_password(&path, "bob", "builder").unwrap();
+        assert!(file.verify("bob", "builder"), "the file is read again");
     }
 
     #[test]

@@ -148,11 +148,12 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
         supervisor.start(program).await?;
     }
     ui::line(format!(
-        "{} Kafka {}, registry {}, catalog and SQL {}\n",
+        "{} Kafka {}, registry {}, catalog and SQL {}, Postgres {}\n",
         ui::bold("Running"),
         addresses.kafka,
         addresses.registry_url(),
         addresses.http_url(),
+        addresses.postgres,
     ));
 
     let watched = progress::watch(

@@ -47,6 +47,7 @@ impl Program {
             format!("--host={host}"),
             format!("--registry-port={}", addresses.registry.port()),
             format!("--http-port={}", addresses.http.port()),
+            format!("--postgres-port={}", addresses.postgres.port()),
             format!("--flight-port={}", addresses.flight.port()),
             format!("--data-dir={}", folder.data("platform")?.display()),
         ];

@@ -21,6 +21,7 @@ fn a_taken_port_a_missing_directory_and_a_mesh_that_is_down_are_told_apart() {
         "--kafka-port",
         "--registry-port",
         "--http-port",
+        "--postgres-port",
         "--flight-port",
     ];
     for option in options {

@@ -197,6 +197,7 @@ impl Demo {
                 "--kafka-port=0",
                 "--registry-port=0",
                 "--http-port=0",
+                "--postgres-port=0",
                 "--flight-port=0",
             ])
             .args(["--domain-port=0", "--timeout=600"])

@@ -10,6 +10,7 @@ mod away;
 mod contract;
 mod contract_diff;
 mod demo;
+mod derived;
 mod errors;
 mod harness;
 mod kafka;

@@ -68,6 +68,7 @@ impl Platform {
                 "--kafka-port=0",
                 "--registry-port=0",
                 "--http-port=0",
+                "--postgres-port=0",
                 "--flight-port=0",
             ])
             .arg(format!("--data-dir={}", folder.path().display()))

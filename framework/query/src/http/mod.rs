@@ -111,6 +111,7 @@ struct Document;
 fn documented() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(sql))
+        .routes(routes!(crate::http_follow::follow))
         .routes(routes!(later::submit, later::list))
         .routes(routes!(later::state, later::end))
         .routes(routes!(later::result))

@@ -56,23 +56,9 @@ impl JsonWriter {
     /// # Errors
     /// [`Unsupported`](mesh_core::ErrorKind::Unsupported) for a type that has no text.
     pub fn rows(&mut self, batch: &RecordBatch) -> Result<String> {
-        let cells = batch
-            .columns()
-            .iter()
-            .map(json_cell)
-            .collect::<Result<Vec<_>>>()?;
-        let mut out = String::with_capacity(batch.num_rows() * (2 + cells.len() * 12));
-        for row in 0..batch.num_rows() {
-            out.push_str(if self.any { ",\n[" } else { "\n[" });
-            self.any = true;
-            for (at, cell) in cells.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                cell(row, &mut out)?;
-            }
-            out.push(']');
-        }
+        let mut out = String::from(if self.any { ",\n" } else { "\n" });
+        self.any |= batch.num_rows() > 0;
+        put_rows(batch, ",\n", &mut out)?;
         Ok(out)
     }
 
@@ -85,4 +71,37 @@ impl JsonWriter {
     pub fn fail(self, error: &Error) -> String {
         format!("],\n\"error\":{}}}\n", json!(error.to_problem()))
     }
+}
+
+/// The rows of `batch` as arrays, with commas between them.
+///
+/// # Errors
+/// [`Unsupported`](mesh_core::ErrorKind::Unsupported) for a type that has no text.
+pub fn json_rows(batch: &RecordBatch) -> Result<String> {
+    let mut out = String::new();
+    put_rows(batch, ",", &mut out)?;
+    Ok(out)
+}
+
+fn put_rows(batch: &RecordBatch, between: &str, out: &mut String) -> Result<()> {
+    let cells = batch
+        .columns()
+        .iter()
+        .map(json_cell)
+        .collect::<Result<Vec<_>>>()?;
+    out.reserve(batch.num_rows() * (2 + cells.len() * 12));
+    for row in 0..batch.num_rows() {
+        if row > 0 {
+            out.push_str(between);
+        }
+        out.push('[');
+        for (at, cell) in cells.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            cell(row, out)?;
+        }
+        out.push(']');
+    }
+    Ok(())
 }

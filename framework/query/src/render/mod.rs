@@ -10,6 +10,7 @@ mod table;
 mod value;
 
 pub use csv::CsvWriter;
-pub use json::JsonWriter;
+pub use json::{JsonWriter, json_rows};
 pub use table::TableWriter;
+pub(crate) use value::json_cell;
 pub use value::sql_type;

@@ -3,7 +3,7 @@
 use mesh_core::{Error, Result};
 
 use super::pump::{Job, Sink};
-use super::source::{Source, decoder, emit, unreadable};
+use super::source::{Source, decoder, emit};
 use crate::run::Extent;
 
 pub(crate) fn read(job: &Job, range: Extent, sink: &mut Sink) -> Result<()> {
@@ -13,15 +13,14 @@ pub(crate) fn read(job: &Job, range: Extent, sink: &mut Sink) -> Result<()> {
         let Some(block) = source.next(sink.wanted(job.batch_rows), sink)? else {
             return Ok(());
         };
-        let messages = block.messages();
+        let mut messages = block.messages();
         // Seen without decoding too, so that a count finds what a scan would.
         if let Some(empty) = messages.iter().find(|message| message.value.is_none()) {
-            return Err(unreadable(
-                job,
-                empty.partition,
-                empty.offset,
-                Error::invalid("an event without a value"),
-            ));
+            let cause = Error::invalid("an event without a value");
+            job.corrupt(empty.partition, empty.offset, cause)?;
+            let all = messages.len();
+            messages.retain(|message| message.value.is_some());
+            job.run.skip((all - messages.len()) as u64);
         }
         emit(job, decoder.as_mut(), range.partition, &messages, sink)?;
     }

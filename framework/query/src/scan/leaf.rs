@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DfResult};
@@ -23,17 +24,18 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use super::assemble::Columns;
-use super::pump::{Job, pump};
+use super::pump::{Job, Work, pump};
+use crate::failure::wrap;
 use crate::product::Product;
-use crate::run::{Extent, QueryRun};
+use crate::run::QueryRun;
 
 #[derive(Debug)]
 pub(crate) struct ProductScan {
     name: String,
     product: Arc<Product>,
     columns: Arc<Columns>,
-    /// For each partition of the plan, the ranges of the topic that it reads.
-    work: Vec<Arc<Vec<Extent>>>,
+    /// What each partition of the plan reads.
+    work: Vec<Work>,
     /// Rows after which a stream may stop.
     limit: Option<usize>,
     run: Arc<QueryRun>,
@@ -46,7 +48,7 @@ impl ProductScan {
         name: String,
         product: Arc<Product>,
         columns: Columns,
-        work: Vec<Vec<Extent>>,
+        work: Vec<Work>,
         limit: Option<usize>,
         run: Arc<QueryRun>,
     ) -> Self {
@@ -62,13 +64,25 @@ impl ProductScan {
             name,
             product,
             columns: Arc::new(columns),
-            work: work.into_iter().map(Arc::new).collect(),
+            work,
             limit,
             run,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         }
     }
+}
+
+/// `batch` under `schema`, whose columns it has; one that may be null in the files and not
+/// in the contract is checked.
+fn same_columns(batch: &RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let columns = batch.columns().to_vec();
+    Ok(RecordBatch::try_new_with_options(
+        Arc::clone(schema),
+        columns,
+        &options,
+    )?)
 }
 
 impl DisplayAs for ProductScan {
@@ -129,23 +143,37 @@ impl ExecutionPlan for ProductScan {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
-        let Some(ranges) = self.work.get(partition) else {
+        let Some(work) = self.work.get(partition) else {
             return Err(DataFusionError::Internal(
                 "a partition that the plan does not have".to_owned(),
             ));
         };
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        if let Work::Files(plan, at) = work {
+            let (schema, run) = (self.schema(), Arc::clone(&self.run));
+            let rows = plan.execute(*at, context)?.map(move |batch| {
+                let batch = batch?;
+                metrics.record_output(batch.num_rows());
+                run.count(
+                    batch.num_rows() as u64,
+                    batch.get_array_memory_size() as u64,
+                )
+                .map_err(wrap)?;
+                same_columns(&batch, &schema)
+            });
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)));
+        }
         let job = Job {
             name: self.name.clone(),
             product: Arc::clone(&self.product),
             columns: Arc::clone(&self.columns),
-            ranges: Arc::clone(ranges),
+            work: work.clone(),
             limit: self.limit,
             batch_rows: context.session_config().batch_size(),
             streams: self.work.len(),
             run: Arc::clone(&self.run),
             pool: Arc::clone(context.memory_pool()),
         };
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
         let stream = pump(job).inspect(move |batch| {
             if let Ok(batch) = batch {
                 metrics.record_output(batch.num_rows());

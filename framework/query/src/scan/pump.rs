@@ -7,14 +7,16 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::physical_plan::ExecutionPlan;
 use futures::Stream;
 use mesh_core::Error;
 use mesh_core::contract::ProductKind;
+use mesh_states::Snapshot;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::assemble::Columns;
-use super::{events, state};
+use super::{events, state, stored};
 use crate::failure::wrap;
 use crate::product::Product;
 use crate::run::{Extent, QueryRun};
@@ -22,12 +24,57 @@ use crate::run::{Extent, QueryRun};
 /// Batches that wait for the plan, beside the one being made: enough to keep both busy.
 const QUEUE: usize = 1;
 
+/// What one stream of a scan reads.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    /// Ranges of the topic.
+    Log(Arc<Vec<Extent>>),
+    /// Partitions of the state table.
+    Table(Arc<Snapshot>, Arc<Vec<i32>>),
+    /// Rows of the state table by their framed keys.
+    Keys(Arc<Snapshot>, Arc<Vec<Vec<u8>>>),
+    /// A stream of a plan that reads files, which no thread of ours does.
+    Files(Arc<dyn ExecutionPlan>, usize),
+}
+
+impl Work {
+    /// How many records it is to read; those of files are not known before.
+    pub(crate) fn records(&self, kind: ProductKind, decoded: bool) -> u64 {
+        match self {
+            Self::Log(ranges) => {
+                let records: i64 = ranges.iter().map(Extent::len).sum();
+                // Without a table a state product is read for its keys, and for its values.
+                let passes = match kind {
+                    ProductKind::State if decoded => 2,
+                    _ => 1,
+                };
+                u64::try_from(records).unwrap_or(0) * passes
+            }
+            Self::Table(snapshot, partitions) if decoded => partitions
+                .iter()
+                .map(|partition| snapshot.rows_in(*partition))
+                .sum(),
+            Self::Table(..) | Self::Files(..) => 0,
+            Self::Keys(_, keys) => keys.len() as u64,
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Log(ranges) => ranges.is_empty(),
+            Self::Table(_, partitions) => partitions.is_empty(),
+            Self::Keys(_, keys) => keys.is_empty(),
+            Self::Files(..) => false,
+        }
+    }
+}
+
 /// What one stream of a scan does.
 pub(crate) struct Job {
     pub(crate) name: String,
     pub(crate) product: Arc<Product>,
     pub(crate) columns: Arc<Columns>,
-    pub(crate) ranges: Arc<Vec<Extent>>,
+    pub(crate) work: Work,
     pub(crate) limit: Option<usize>,
     pub(crate) batch_rows: usize,
     /// How many streams the scan has, which share its memory.
@@ -119,7 +166,7 @@ impl Stream for Pumped {
             match &mut self.state {
                 State::Waiting(job) => {
                     self.state = match job.take() {
-                        Some(job) if !job.ranges.is_empty() => start(*job),
+                        Some(job) if !job.work.is_nothing() => start(*job),
                         _ => State::Ended,
                     };
                 }
@@ -172,14 +219,26 @@ fn start(job: Job) -> State {
 }
 
 fn read(job: &Job, sink: &mut Sink) -> DfResult<()> {
-    for range in job.ranges.iter() {
-        if sink.stopped() {
-            return Ok(());
+    match &job.work {
+        Work::Log(ranges) => {
+            for range in ranges.iter() {
+                if sink.stopped() {
+                    return Ok(());
+                }
+                match job.product.kind {
+                    ProductKind::Event => events::read(job, *range, sink).map_err(wrap)?,
+                    ProductKind::State => state::read(job, *range, sink)?,
+                }
+            }
+            Ok(())
         }
-        match job.product.kind {
-            ProductKind::Event => events::read(job, *range, sink).map_err(wrap)?,
-            ProductKind::State => state::read(job, *range, sink)?,
+        Work::Table(snapshot, partitions) => {
+            for partition in partitions.iter() {
+                stored::read(job, snapshot, *partition, sink).map_err(wrap)?;
+            }
+            Ok(())
         }
+        Work::Keys(snapshot, keys) => stored::look_up(job, snapshot, keys, sink).map_err(wrap),
+        Work::Files(..) => Err(wrap(Error::internal("files are read by their own plan"))),
     }
-    Ok(())
 }

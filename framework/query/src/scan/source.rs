@@ -6,9 +6,10 @@ use mesh_stream::batch::{ArrowDecoder, MessageRef, Messages, PartitionReader};
 use super::assemble::Place;
 use super::pump::{Job, Sink};
 use crate::run::Extent;
+use crate::settings::CorruptRecords;
 
 /// A block is handed on when it has so many bytes, however few rows.
-const BLOCK_BYTES: usize = 2 << 20;
+pub(crate) const BLOCK_BYTES: usize = 2 << 20;
 
 /// A range being read.
 pub(crate) struct Source<'a> {
@@ -145,6 +146,8 @@ pub(crate) fn emit(
     let batch = if job.columns.is_empty() {
         job.columns.counted(messages.len())?
     } else {
+        // The rows that could be read, if some could not.
+        let mut read = None;
         let decoded = match decoder {
             None => Vec::new(),
             Some(decoder) => {
@@ -152,27 +155,48 @@ pub(crate) fn emit(
                     return Ok(());
                 };
                 let decoded = decoded.map_err(|error| error.with("table", &job.name))?;
+                let skipped = decoded.bad.len() as u64;
                 if let Some(bad) = decoded.bad.into_iter().next() {
-                    return Err(unreadable(job, bad.partition, bad.offset, bad.cause));
+                    job.corrupt(bad.partition, bad.offset, bad.cause)?;
+                    job.run.skip(skipped);
+                    read = Some(decoded.rows);
                 }
                 decoded.batch.columns().to_vec()
             }
         };
-        let places: Vec<Place> = messages
-            .iter()
-            .map(|message| Place {
-                offset: message.offset,
-                timestamp: message.timestamp,
-            })
-            .collect();
+        let place = |message: &MessageRef<'_>| Place {
+            offset: message.offset,
+            timestamp: message.timestamp,
+        };
+        let places: Vec<Place> = match read {
+            None => messages.iter().map(place).collect(),
+            Some(rows) => rows
+                .into_iter()
+                .filter_map(|index| messages.get(index).map(place))
+                .collect(),
+        };
         job.columns.assemble(&decoded, partition, &places)?
     };
     sink.push(batch);
     Ok(())
 }
 
+impl Job {
+    /// What follows from a record that cannot be read: the query fails, unless the session
+    /// chose to go on.
+    ///
+    /// # Errors
+    /// That, with the record's place and never its content.
+    pub(crate) fn corrupt(&self, partition: i32, offset: i64, cause: Error) -> Result<()> {
+        match self.run.view.corrupt {
+            CorruptRecords::Skip => Ok(()),
+            CorruptRecords::Fail => Err(unreadable(self, partition, offset, cause)),
+        }
+    }
+}
+
 /// A record that cannot be read; the error names its place and never its content.
-pub(crate) fn unreadable(job: &Job, partition: i32, offset: i64, cause: Error) -> Error {
+fn unreadable(job: &Job, partition: i32, offset: i64, cause: Error) -> Error {
     let mut error = Error::new(
         ErrorKind::Corrupt,
         format!("a record cannot be read: {}", cause.message()),
@@ -181,7 +205,10 @@ pub(crate) fn unreadable(job: &Job, partition: i32, offset: i64, cause: Error) -
     .with("topic", &job.product.topic)
     .with("partition", partition)
     .with("offset", offset)
-    .mend("tell the owner of the product; the record must be corrected or removed");
+    .mend(
+        "tell the owner of the product; to read the rest meanwhile, \
+         SET mesh.corrupt_records = 'skip'",
+    );
     for (name, value) in cause.context() {
         if !matches!(*name, "partition" | "offset" | "topic") {
             error = error.with(name, value);

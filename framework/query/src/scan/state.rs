@@ -12,7 +12,8 @@ use roaring::RoaringTreemap;
 
 use super::live::{Limits, LiveOffsets};
 use super::pump::{Job, Sink};
-use super::source::{Source, decoder, emit, taken_away, unreadable};
+use super::source::{Source, decoder, emit, taken_away};
+use super::stored::count;
 use crate::failure::wrap;
 use crate::run::Extent;
 
@@ -31,7 +32,10 @@ pub(crate) fn read(job: &Job, range: Extent, sink: &mut Sink) -> DfResult<()> {
     let mut source = Source::open(job, range).map_err(wrap)?;
     while let Some(block) = source.next(KEYS, sink).map_err(wrap)? {
         for message in block.messages() {
-            let key = message.key.ok_or_else(|| wrap(keyless(job, message)))?;
+            let Some(key) = message.key else {
+                keyless(job, message).map_err(wrap)?;
+                continue;
+            };
             offsets.note(key, message.offset, message.value.is_none())?;
         }
     }
@@ -44,18 +48,6 @@ pub(crate) fn read(job: &Job, range: Extent, sink: &mut Sink) -> DfResult<()> {
         return count(job, live.len(), sink).map_err(wrap);
     }
     rows(job, range, &live, sink).map_err(wrap)
-}
-
-/// As many rows without columns as there are keys.
-fn count(job: &Job, keys: u64, sink: &mut Sink) -> Result<()> {
-    let mut left = usize::try_from(keys)
-        .map_err(|_| Error::internal("more keys than this machine can count"))?;
-    while left > 0 && !sink.stopped() {
-        let rows = left.min(job.batch_rows);
-        sink.push(job.columns.counted(rows)?);
-        left -= rows;
-    }
-    Ok(())
 }
 
 fn rows(job: &Job, range: Extent, live: &RoaringTreemap, sink: &mut Sink) -> Result<()> {
@@ -86,11 +78,9 @@ fn rows(job: &Job, range: Extent, live: &RoaringTreemap, sink: &mut Sink) -> Res
     Ok(())
 }
 
-fn keyless(job: &Job, message: MessageRef<'_>) -> Error {
-    unreadable(
-        job,
-        message.partition,
-        message.offset,
-        Error::invalid("a row of a state product without a key"),
-    )
+fn keyless(job: &Job, message: MessageRef<'_>) -> Result<()> {
+    let cause = Error::invalid("a row of a state product without a key");
+    job.corrupt(message.partition, message.offset, cause)?;
+    job.run.skip(1);
+    Ok(())
 }

@@ -10,9 +10,14 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use mesh_core::Result;
 use mesh_core::contract::ProductKind;
+use mesh_history::HistorySnapshot;
 
 use super::assemble::Columns;
+use super::history::{self, Wanted};
 use super::leaf::ProductScan;
+use super::lookup::{framed_keys, named_rows, names_key};
+use super::narrow::Needed;
+use super::pump::Work;
 use crate::failure::wrap;
 use crate::life::TableLife;
 use crate::product::{LogColumn, Product, table_schema};
@@ -24,7 +29,7 @@ use crate::run::{Extent, QueryRun};
 const MIN_RANGE: i64 = 50_000;
 
 /// One product in one query. It tells DataFusion its columns and nothing else: no
-/// statistics, no definition, no filter taken in.
+/// statistics, no definition; of filters it takes in where records stand (see `narrow`).
 #[derive(Debug)]
 pub(crate) struct ProductTable {
     name: String,
@@ -55,6 +60,20 @@ impl ProductTable {
         self.life.has_ended(&self.product.lifecycle)
     }
 
+    /// `domain.product`, as the statement may name it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn product(&self) -> &Arc<Product> {
+        &self.product
+    }
+
+    /// The topic behind it.
+    pub(crate) fn topic(&self) -> &str {
+        &self.product.topic
+    }
+
     /// Refuses a table that can be read no more.
     ///
     /// # Errors
@@ -78,34 +97,63 @@ impl TableProvider for ProductTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         if let Some(notice) = self.life.notice(&self.name, &self.product.lifecycle) {
             self.run.notice(notice);
         }
+        // First, so that it reaches no further than the topic's ends.
+        let history = self
+            .run
+            .history(&self.product)
+            .await
+            .map_err(|error| wrap(error.with("table", &self.name)))?;
         let extents = self
             .run
             .snapshot(&self.product.topic)
             .await
             .map_err(|error| wrap(error.with("table", &self.name)))?;
+        let extents = self
+            .narrowed(&extents, &Needed::of(filters))
+            .await
+            .map_err(|error| wrap(error.with("table", &self.name)))?;
+        let extents = match &history {
+            Some(history) => behind(&extents, history),
+            None => extents,
+        };
         let projected = match projection {
             Some(columns) => Arc::new(self.schema.project(columns)?),
             None => Arc::clone(&self.schema),
         };
-        let columns = Columns::new(&self.product, projected)?;
+        let columns = Columns::new(&self.product, Arc::clone(&projected))?;
         let streams = state.config().target_partitions().max(1);
-        let work = match self.product.kind {
-            ProductKind::Event => spread(cut(&extents, streams), streams),
-            // The latest row of a key is known only after its whole partition was read.
-            ProductKind::State => spread(extents.to_vec(), streams),
+        let mut work = match self.product.kind {
+            ProductKind::Event => log(spread(cut(&extents, streams), streams)),
+            ProductKind::State => self
+                .state(extents, filters, streams)
+                .await
+                .map_err(|error| wrap(error.with("table", &self.name)))?,
         };
-        let records: i64 = work.iter().flatten().map(Extent::len).sum();
-        let passes = match self.product.kind {
-            ProductKind::State if !columns.is_empty() => 2,
-            _ => 1,
-        };
-        self.run.expect(records as u64 * passes);
+        self.run.expect(
+            work.iter()
+                .map(|work| work.records(self.product.kind, !columns.is_empty()))
+                .sum(),
+        );
+        if let Some(history) = history {
+            let wanted = Wanted {
+                product: &self.product,
+                projected: &projected,
+                filters,
+                before: self
+                    .run
+                    .view
+                    .as_of
+                    .map(|instant| instant.timestamp_millis()),
+                limit,
+            };
+            work.extend(history::read(&history, &wanted, state)?);
+        }
         Ok(Arc::new(ProductScan::new(
             self.name.clone(),
             Arc::clone(&self.product),
@@ -116,15 +164,131 @@ impl TableProvider for ProductTable {
         )))
     }
 
+    /// Comparisons of the log's columns shorten the scan; DataFusion evaluates them again on
+    /// what comes out of it. All else stays outside.
     fn supports_filters_pushdown(
         &self,
         filters: &[&Expr],
     ) -> DfResult<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![
-            TableProviderFilterPushDown::Unsupported;
-            filters.len()
-        ])
+        Ok(filters
+            .iter()
+            .map(|filter| {
+                match Needed::narrows(filter) || self.names_key(filter) || self.prunes(filter) {
+                    true => TableProviderFilterPushDown::Inexact,
+                    false => TableProviderFilterPushDown::Unsupported,
+                }
+            })
+            .collect())
     }
+}
+
+impl ProductTable {
+    /// Whether a filter may name rows by their key.
+    fn names_key(&self, filter: &Expr) -> bool {
+        self.product.kind == ProductKind::State
+            && self.run.env.states.is_some()
+            && names_key(&self.product.contract.schema, filter)
+    }
+
+    /// Whether a filter may leave out files of the history.
+    fn prunes(&self, filter: &Expr) -> bool {
+        self.product.kind == ProductKind::Event
+            && self.run.env.history.is_some()
+            && history::is_safe(filter)
+    }
+
+    /// What the streams of a state product read: the table that is kept of it, or its topic
+    /// where none is.
+    async fn state(
+        &self,
+        extents: Vec<Extent>,
+        filters: &[Expr],
+        streams: usize,
+    ) -> Result<Vec<Work>> {
+        let Some(snapshot) = self.run.state(&self.product.topic).await? else {
+            // The latest row of a key is known only after its whole partition was read.
+            return Ok(log(spread(extents, streams)));
+        };
+        let schema = &self.product.contract.schema;
+        if let Some(rows) = named_rows(schema, filters) {
+            let registry = &self.run.env.registry;
+            let keys = framed_keys(registry, &self.product.topic, schema, &rows).await?;
+            if let Some(keys) = keys {
+                return Ok(vec![Work::Keys(snapshot, Arc::new(keys))]);
+            }
+        }
+        // By the rows that there are, not by the offsets that there were.
+        let partitions = extents
+            .iter()
+            .filter(|extent| extent.len() > 0)
+            .map(|extent| Extent {
+                start: 0,
+                end: i64::try_from(snapshot.rows_in(extent.partition)).unwrap_or(i64::MAX),
+                ..*extent
+            });
+        let dealt = spread(partitions.collect(), streams).into_iter();
+        let tables = dealt.map(|partitions| {
+            let partitions = partitions.into_iter().map(|extent| extent.partition);
+            Work::Table(Arc::clone(&snapshot), Arc::new(partitions.collect()))
+        });
+        Ok(tables.collect())
+    }
+
+    /// The parts of `extents` that are `needed`.
+    async fn narrowed(&self, extents: &[Extent], needed: &Needed) -> Result<Vec<Extent>> {
+        let since = match needed.since() {
+            Some(millis) => {
+                let partitions = i32::try_from(extents.len()).unwrap_or(i32::MAX);
+                let topic = &self.product.topic;
+                let admin = &self.run.env.admin;
+                let first = admin.offsets_since(topic, partitions, millis).await?;
+                first
+                    .into_iter()
+                    .map(|offset| Some(offset.unwrap_or(i64::MAX)))
+                    .collect()
+            }
+            None => vec![None; extents.len()],
+        };
+        let cut = extents.iter().zip(since).map(|(extent, since)| {
+            let cut = needed.cut(*extent, since);
+            match self.product.kind {
+                ProductKind::Event => cut,
+                // A row that a filter on its place lets pass may have been replaced later.
+                ProductKind::State if cut.partition == extent.partition && cut.len() > 0 => {
+                    Extent {
+                        end: extent.end,
+                        ..cut
+                    }
+                }
+                ProductKind::State => cut,
+            }
+        });
+        Ok(cut.collect())
+    }
+}
+
+/// What of `extents` the history does not have.
+fn behind(extents: &[Extent], history: &HistorySnapshot) -> Vec<Extent> {
+    extents
+        .iter()
+        .map(|extent| {
+            let end = history
+                .ends
+                .iter()
+                .find(|(partition, _)| *partition == extent.partition);
+            Extent {
+                start: end.map_or(extent.start, |(_, end)| extent.start.max(*end)),
+                ..*extent
+            }
+        })
+        .collect()
+}
+
+fn log(dealt: Vec<Vec<Extent>>) -> Vec<Work> {
+    dealt
+        .into_iter()
+        .map(|ranges| Work::Log(Arc::new(ranges)))
+        .collect()
 }
 
 /// Cuts long partitions, so that few partitions keep many processors busy too.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mesh_core::ErrorKind;
 use mesh_enforcement::{Access, Action, Decision, DecisionPoint, PassThrough, Resource};
-use mesh_query::Engine;
+use mesh_query::{Engine, Parts};
 
 use crate::harness::{Platform, Sale, StoreProfile, access, ask, check, fails, sale, send};
 
@@ -220,7 +220,7 @@ async fn plans_show_the_leaf_and_errors_no_value() {
 }
 
 /// Denies the products named.
-struct Denying(HashSet<&'static str>);
+pub(crate) struct Denying(pub(crate) HashSet<&'static str>);
 
 #[async_trait]
 impl DecisionPoint for Denying {
@@ -250,7 +250,9 @@ async fn a_denied_product_is_not_there() {
     platform.publish::<StoreProfile>().await;
     send(&sales, [sale(1, "north", 1)]).await;
     let denying = Arc::new(Denying(HashSet::from(["sales"])));
-    let engine = Engine::with_decisions(platform.config(), denying).unwrap();
+    let mut parts = Parts::default();
+    parts.decisions = denying;
+    let engine = Engine::with(platform.config(), parts).unwrap();
     let session = engine.session(access()).await.unwrap();
     assert_eq!(session.tables(), ["shop.stores", "shop.stores_v1"]);
     for sql in [

@@ -236,13 +236,14 @@ async fn metadata_shows_the_tables_and_no_more() {
         &session,
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns \
         WHERE table_name = 'sales' AND column_name IN ('amount', 'note') ORDER BY 1",
-        "amount,\"Decimal128(12, 2)\",NO;note,Utf8,YES",
+        "amount,\"DECIMAL(12,2)\",NO;note,VARCHAR,YES",
     )
     .await;
     check(
         &session,
         "SHOW TABLES",
-        "mesh,shop,sales,BASE TABLE;mesh,shop,sales_v1,BASE TABLE",
+        "shop,sales,event,1.0.0,shop,To be queried in tests.;\
+         shop,sales_v1,event,1.0.0,shop,To be queried in tests.",
     )
     .await;
     assert!(
@@ -251,12 +252,26 @@ async fn metadata_shows_the_tables_and_no_more() {
             .unwrap()
             .contains("sold_at")
     );
+    let described = ask(&session, "DESCRIBE shop.sales").await.unwrap();
     assert!(
-        ask(&session, "DESCRIBE shop.sales")
-            .await
-            .unwrap()
-            .contains("amount")
+        described.contains("sale_id,BIGINT,NO,YES,,The sale's number.;")
+            && described.contains("note,VARCHAR,YES,NO,personal,"),
+        "{described}"
     );
+    check(
+        &session,
+        "SELECT owner, kind, version, status, event_time, topic FROM information_schema.tables \
+        WHERE table_name = 'sales'",
+        "shop,event,1.0.0,active,sold_at,shop.sales.v1",
+    )
+    .await;
+    check(
+        &session,
+        "SELECT ordinal_position, numeric_precision, numeric_scale \
+        FROM information_schema.columns WHERE table_name = 'sales' AND column_name = 'amount'",
+        "3,12,2",
+    )
+    .await;
     assert!(
         ask(&session, "SHOW FUNCTIONS")
             .await
@@ -266,6 +281,7 @@ async fn metadata_shows_the_tables_and_no_more() {
     for sql in [
         "SELECT * FROM information_schema.df_settings",
         "SELECT * FROM shop.nothing",
+        "DESCRIBE shop.nothing",
         "SELECT * FROM sales",
         "SELECT * FROM other.sales",
     ] {

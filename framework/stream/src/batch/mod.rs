@@ -1,7 +1,8 @@
 //! Reading a partition in bulk, and turning what was read into Arrow.
 //!
 //! [`PartitionReader`] fetches ahead and hands out [`Messages`] that point into librdkafka's
-//! own buffers; [`ArrowDecoder`] makes a `RecordBatch` of them. Neither knows a group.
+//! own buffers; [`ArrowDecoder`] makes a `RecordBatch` of them. [`TopicFollower`] reads the
+//! partitions of a topic and goes on with what is written. None of them knows a group.
 //!
 //! ```no_run
 //! # use mesh_stream::{RegistryClient, StreamConfig, batch::*};
@@ -16,10 +17,12 @@
 //! ```
 
 mod arrow;
+mod follow;
 mod native;
 mod reader;
 mod retype;
 
 pub use self::arrow::{ArrowDecoder, ArrowTarget, BadRecord, Decoded};
+pub use self::follow::{Followed, TopicFollower, Waker};
 pub use self::native::{MessageRef, Messages};
 pub use self::reader::PartitionReader;

@@ -1,10 +1,10 @@
-//! The only unsafe code: librdkafka's batch call and the messages it gives.
+//! The unsafe code of reading: librdkafka's batch call and the messages it gives.
 //!
 //! What must hold, and how it does:
 //! - a message is freed exactly once: a [`Messages`] owns its pointers, has no `Clone`, and
 //!   frees in `Drop`; splitting moves pointers;
-//! - no message outlives its client: each [`Messages`] and each [`Subscription`] holds the
-//!   client's `Arc`, and drops it last;
+//! - no message, queue or topic outlives its client: each [`Messages`], [`Queue`] and
+//!   [`Subscription`] holds the client's `Arc`, and drops it last;
 //! - a message's bytes do not change: librdkafka writes them before it hands the message
 //!   over, and slices of them borrow from the [`Messages`].
 
@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_core::Result;
+use rdkafka::ClientConfig;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -37,12 +38,40 @@ impl Drop for Client {
     }
 }
 
-/// A partition being fetched into a queue of its own.
+/// A queue of messages, and the client that fills it.
+pub(super) struct Queue {
+    native: NonNull<sys::rd_kafka_queue_t>,
+    _client: Arc<Client>,
+}
+
+// SAFETY: librdkafka's queues may be used from any thread, and so may the client.
+unsafe impl Send for Queue {}
+// SAFETY: see above; all that is done through `&Queue` takes the queue's own lock.
+unsafe impl Sync for Queue {}
+
+impl Queue {
+    /// Ends a wait for messages that is under way, or the next one at once.
+    pub(super) fn wake(&self) {
+        // SAFETY: the queue lives.
+        unsafe { sys::rd_kafka_queue_yield(self.native.as_ptr()) }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: ours, and destroyed here alone; its client goes after it.
+        unsafe { sys::rd_kafka_queue_destroy(self.native.as_ptr()) }
+    }
+}
+
+/// Partitions of a topic being fetched into a queue of their own.
 pub(super) struct Subscription {
     topic: NonNull<sys::rd_kafka_topic_t>,
-    queue: NonNull<sys::rd_kafka_queue_t>,
+    queue: Arc<Queue>,
     name: Arc<str>,
-    partition: i32,
+    partitions: Vec<i32>,
+    /// Of each of them, the end that was told last; -1 before the first.
+    told: Vec<i64>,
     client: Arc<Client>,
     scratch: Vec<*mut sys::rd_kafka_message_t>,
 }
@@ -54,18 +83,18 @@ unsafe impl Send for Subscription {}
 
 /// What one call of librdkafka gave.
 pub(super) struct Polled {
-    /// Records, in order.
+    /// Records, those of each partition in order.
     pub(super) messages: Messages,
-    /// The end of the partition was reached, at this offset.
-    pub(super) end: Option<i64>,
-    /// Fetching failed.
-    pub(super) error: Option<RDKafkaErrorCode>,
+    /// Partitions whose end was reached, and where that is.
+    pub(super) ends: Vec<(i32, i64)>,
+    /// Partitions of which fetching failed.
+    pub(super) errors: Vec<(i32, RDKafkaErrorCode)>,
 }
 
 impl Polled {
     /// Whether nothing came at all.
     fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.end.is_none() && self.error.is_none()
+        self.messages.is_empty() && self.ends.is_empty() && self.errors.is_empty()
     }
 }
 
@@ -77,60 +106,75 @@ impl Subscription {
         partition: i32,
         start: i64,
     ) -> Result<Self> {
-        let failed = |error| {
-            fault::kafka(&config.bootstrap, "opening a partition", error)
-                .with("topic", topic)
-                .with("partition", partition)
-        };
+        let mut subscription = Self::open(config, &config.partition_reader(), topic)?;
+        subscription.add(config, partition, start)?;
+        Ok(subscription)
+    }
+
+    /// A client of `topic` with `settings` that fetches nothing yet.
+    pub(super) fn open(
+        config: &StreamConfig,
+        settings: &ClientConfig,
+        topic: &str,
+    ) -> Result<Self> {
+        let failed =
+            |error| fault::kafka(&config.bootstrap, "opening a topic", error).with("topic", topic);
         let name = CString::new(topic).map_err(|error| failed(KafkaError::Nul(error)))?;
-        let client = BaseConsumer::from_config_and_context(
-            &config.partition_reader(),
-            Context::new(config, "reader"),
-        )
-        .map_err(failed)?;
+        let client =
+            BaseConsumer::from_config_and_context(settings, Context::new(config, "reader"))
+                .map_err(failed)?;
         let native = client.client().native_ptr();
         let client = Arc::new(Client(Some(client)));
-        // SAFETY: `native` lives as long as `client`; a null configuration means the
-        // client's default; both results are checked for null and owned by `Subscription`.
-        let (queue, handle) = unsafe {
-            (
-                NonNull::new(sys::rd_kafka_queue_new(native)),
-                NonNull::new(sys::rd_kafka_topic_new(
-                    native,
-                    name.as_ptr(),
-                    ptr::null_mut(),
-                )),
-            )
-        };
-        let (Some(queue), Some(handle)) = (queue, handle) else {
-            // SAFETY: each is destroyed once, here, and not used again.
-            unsafe {
-                queue.inspect(|queue| sys::rd_kafka_queue_destroy(queue.as_ptr()));
-                handle.inspect(|handle| sys::rd_kafka_topic_destroy(handle.as_ptr()));
-            }
-            return Err(failed(last_error()));
-        };
-        let subscription = Self {
-            topic: handle,
-            queue,
-            name: topic.into(),
-            partition,
+        // SAFETY: `native` lives as long as `client`, which the queue holds.
+        let queue = NonNull::new(unsafe { sys::rd_kafka_queue_new(native) })
+            .map(|native| Queue {
+                native,
+                _client: Arc::clone(&client),
+            })
+            .ok_or_else(|| failed(last_error()))?;
+        // SAFETY: a null configuration means the client's default; the topic is owned by
+        // the `Subscription`.
+        let topic = NonNull::new(unsafe {
+            sys::rd_kafka_topic_new(native, name.as_ptr(), ptr::null_mut())
+        })
+        .ok_or_else(|| failed(last_error()))?;
+        Ok(Self {
+            topic,
+            queue: Arc::new(queue),
+            name: name.to_string_lossy().into(),
+            partitions: Vec::new(),
+            told: Vec::new(),
             client,
             scratch: Vec::new(),
-        };
+        })
+    }
+
+    /// Begins to fetch one more partition, from offset `start`.
+    pub(super) fn add(&mut self, config: &StreamConfig, partition: i32, start: i64) -> Result<()> {
         // SAFETY: topic and queue are of the same living client.
         let started = unsafe {
             sys::rd_kafka_consume_start_queue(
-                subscription.topic.as_ptr(),
+                self.topic.as_ptr(),
                 partition,
                 start,
-                subscription.queue.as_ptr(),
+                self.queue.native.as_ptr(),
             )
         };
         if started != 0 {
-            return Err(failed(last_error()));
+            return Err(
+                fault::kafka(&config.bootstrap, "opening a partition", last_error())
+                    .with("topic", &self.name)
+                    .with("partition", partition),
+            );
         }
-        Ok(subscription)
+        self.partitions.push(partition);
+        self.told.push(-1);
+        Ok(())
+    }
+
+    /// The queue, to wake who waits for it.
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Takes up to `most` messages: those that are there, or, within `within`, the first
@@ -143,8 +187,8 @@ impl Subscription {
                 topic: Arc::clone(&self.name),
                 client: Arc::clone(&self.client),
             },
-            end: None,
-            error: None,
+            ends: Vec::new(),
+            errors: Vec::new(),
         };
         self.take(most, Duration::ZERO, &mut polled);
         if polled.is_empty() {
@@ -163,7 +207,7 @@ impl Subscription {
         // SAFETY: the array has room for `most` pointers; the queue is alive.
         let count = unsafe {
             sys::rd_kafka_consume_batch_queue(
-                self.queue.as_ptr(),
+                self.queue.native.as_ptr(),
                 i32::try_from(within.as_millis()).unwrap_or(i32::MAX),
                 self.scratch.as_mut_ptr(),
                 most,
@@ -176,36 +220,83 @@ impl Subscription {
                 continue;
             };
             // SAFETY: librdkafka gave us the message; it is freed below or by `Messages`.
-            let (code, offset) = unsafe { (message.as_ref().err, message.as_ref().offset) };
+            let (code, partition, offset) = unsafe {
+                let message = message.as_ref();
+                (message.err, message.partition, message.offset)
+            };
             match RDKafkaErrorCode::from(code) {
                 RDKafkaErrorCode::NoError => {
                     polled.messages.pointers.push(message);
                     continue;
                 }
-                RDKafkaErrorCode::PartitionEOF => polled.end = Some(offset),
-                code => polled.error = Some(code),
+                RDKafkaErrorCode::PartitionEOF => {
+                    polled.ends.push((partition, offset));
+                    let at = self.partitions.iter().position(|of| *of == partition);
+                    if let Some(told) = at.and_then(|at| self.told.get_mut(at)) {
+                        *told = offset;
+                    }
+                }
+                code => polled.errors.push((partition, code)),
             }
             // SAFETY: an event, not a record: nobody else has the pointer.
             unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
         }
     }
 
-    /// The offset after the last record that was taken, or after the marks of transactions
-    /// that follow it; `None` before the first.
-    pub(super) fn position(&self) -> Option<i64> {
-        let client = self.client.0.as_ref()?;
+    /// Of each partition, the offset after the last record that was taken, or after the
+    /// marks of transactions that follow it. One is left out as long as nothing was taken,
+    /// and when its end was the last: librdkafka counts the message that tells of it as if
+    /// it were the record there.
+    pub(super) fn positions(&self) -> Vec<(i32, i64)> {
+        let Some(client) = self.client.0.as_ref() else {
+            return Vec::new();
+        };
         // SAFETY: the list is made, filled, read and destroyed here; the name is that of a
-        // living topic, and the partition was added just before it is read.
+        // living topic, and as many elements are read as were added.
         unsafe {
-            let list = sys::rd_kafka_topic_partition_list_new(1);
+            let count = self.partitions.len();
+            let list =
+                sys::rd_kafka_topic_partition_list_new(i32::try_from(count).unwrap_or(i32::MAX));
             let name = sys::rd_kafka_topic_name(self.topic.as_ptr());
-            sys::rd_kafka_topic_partition_list_add(list, name, self.partition);
+            for partition in &self.partitions {
+                sys::rd_kafka_topic_partition_list_add(list, name, *partition);
+            }
             let error = sys::rd_kafka_position(client.client().native_ptr(), list);
-            let offset = (*(*list).elems).offset;
+            let mut found = Vec::with_capacity(count);
+            if RDKafkaErrorCode::from(error) == RDKafkaErrorCode::NoError {
+                let elements = std::slice::from_raw_parts((*list).elems, count);
+                found.extend(
+                    elements
+                        .iter()
+                        .zip(&self.told)
+                        .filter(|(element, told)| {
+                            element.offset >= 0 && element.offset > **told + 1
+                        })
+                        .map(|(element, _)| (element.partition, element.offset)),
+                );
+            }
             sys::rd_kafka_topic_partition_list_destroy(list);
-            (RDKafkaErrorCode::from(error) == RDKafkaErrorCode::NoError && offset >= 0)
-                .then_some(offset)
+            found
         }
+    }
+
+    /// The first offset of a partition and its end, committed or not, as the last response
+    /// to a fetch told them; `None` before the first.
+    pub(super) fn bounds(&self, partition: i32) -> Option<(i64, i64)> {
+        let client = self.client.0.as_ref()?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the name is that of a living topic, both numbers are written to.
+        let error = unsafe {
+            sys::rd_kafka_get_watermark_offsets(
+                client.client().native_ptr(),
+                sys::rd_kafka_topic_name(self.topic.as_ptr()),
+                partition,
+                &mut low,
+                &mut high,
+            )
+        };
+        let known = RDKafkaErrorCode::from(error) == RDKafkaErrorCode::NoError;
+        (known && low >= 0 && high >= 0).then_some((low, high))
     }
 
     /// Hands what librdkafka has to say to the log.
@@ -215,10 +306,14 @@ impl Subscription {
         }
     }
 
-    /// The partition's first offset and its end, asked of the broker.
-    pub(super) fn watermarks(&self, within: Duration) -> Result<(i64, i64), KafkaError> {
+    /// A partition's first offset and its end, asked of the broker.
+    pub(super) fn watermarks(
+        &self,
+        partition: i32,
+        within: Duration,
+    ) -> Result<(i64, i64), KafkaError> {
         match &self.client.0 {
-            Some(client) => client.fetch_watermarks(&self.name, self.partition, within),
+            Some(client) => client.fetch_watermarks(&self.name, partition, within),
             None => Err(KafkaError::Canceled),
         }
     }
@@ -226,11 +321,12 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        // SAFETY: both were made in `start` and are destroyed once; stopping a partition
-        // that was not started is refused without harm; the client goes after them.
+        // SAFETY: the topic was made in `open` and is destroyed once, each partition was
+        // started; queue and client go after them.
         unsafe {
-            sys::rd_kafka_consume_stop(self.topic.as_ptr(), self.partition);
-            sys::rd_kafka_queue_destroy(self.queue.as_ptr());
+            for partition in &self.partitions {
+                sys::rd_kafka_consume_stop(self.topic.as_ptr(), *partition);
+            }
             sys::rd_kafka_topic_destroy(self.topic.as_ptr());
         }
     }

@@ -143,8 +143,8 @@ impl Scan {
     fn take(&mut self) -> Result<Option<Messages>> {
         let Polled {
             mut messages,
-            end,
-            error,
+            ends,
+            errors,
         } = self.subscription.poll(TAKE, WAIT);
         let last = messages
             .len()
@@ -152,7 +152,8 @@ impl Scan {
             .and_then(|last| messages.get(last))
             .map(|last| last.offset + 1);
         // Marks are handed out by nobody, but the client's position is behind them.
-        let reached = last.max(self.subscription.position());
+        let position = self.subscription.positions().pop();
+        let reached = last.max(position.map(|(_, offset)| offset));
         if reached.is_some_and(|reached| reached > self.next) {
             self.moved = Instant::now();
             self.next = reached.unwrap_or(self.next);
@@ -160,7 +161,7 @@ impl Scan {
         if last.is_some() {
             messages.cut(self.end);
             if !messages.is_empty() {
-                if let Some(code) = error {
+                if let Some((_, code)) = errors.last() {
                     // Told again with the next take, if it lasts.
                     tracing::debug!(topic = self.topic, %code, "fetching failed after records");
                 }
@@ -169,11 +170,11 @@ impl Scan {
             return Ok(None);
         }
         self.subscription.serve_log();
-        if let Some(code) = error {
-            return Err(fault::coded(&self.bootstrap, "reading a partition", code));
+        if let Some((_, code)) = errors.last() {
+            return Err(fault::coded(&self.bootstrap, "reading a partition", *code));
         }
-        if let Some(end) = end {
-            if end >= self.end {
+        if let Some((_, end)) = ends.last() {
+            if *end >= self.end {
                 // Nothing but a hole is left.
                 self.next = self.end;
             } else {
@@ -190,7 +191,7 @@ impl Scan {
     fn ask(&self) -> Result<()> {
         let (_, high) = self
             .subscription
-            .watermarks(ASK_TIMEOUT)
+            .watermarks(self.partition, ASK_TIMEOUT)
             .map_err(|error| fault::kafka(&self.bootstrap, "reading a partition", error))?;
         if high < self.end {
             return Err(Error::new(

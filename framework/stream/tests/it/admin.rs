@@ -123,3 +123,23 @@ async fn a_product_s_schemas_are_registered_once_and_a_breaking_change_is_refuse
         .unwrap_err();
     assert!(!error.is_retryable(), "{error:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_has_another_id() {
+    let platform = Platform::start().await;
+    let topic = platform.topic(1).await;
+    let admin = Admin::new(&platform.config).unwrap();
+    let first = admin.topic_id(&topic).await.unwrap().unwrap();
+    assert_eq!(admin.topic_id(&topic).await.unwrap(), Some(first));
+    admin.delete_topic(&topic).await.unwrap();
+    let error = admin.topic_id(&topic).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    let spec = TopicSpec {
+        name: topic.clone(),
+        partitions: 1,
+        configs: [].into(),
+    };
+    admin.ensure_topic(&spec).await.unwrap();
+    let second = admin.topic_id(&topic).await.unwrap().unwrap();
+    assert_ne!(first, second);
+}

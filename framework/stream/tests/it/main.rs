@@ -7,6 +7,7 @@ mod arrow;
 mod cluster;
 mod decode;
 mod failover;
+mod follow;
 mod group;
 mod login;
 mod measure;
