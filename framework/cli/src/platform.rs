@@ -11,7 +11,7 @@ use clap::Args;
 use mesh_broker::{Broker, BrokerConfig, FlushPolicy};
 use mesh_catalog::{Catalog, CatalogConfig};
 use mesh_core::{Error, Result};
-use mesh_query::{Engine, FlightOptions, QueryConfig, query_router, serve_flight, serve_postgres};
+use mesh_query::{Engine, QueryConfig, query_router, serve_flight, serve_postgres};
 use mesh_registry::Registry;
 use mesh_stream::StreamConfig;
 use tokio::net::TcpListener;
@@ -146,7 +146,9 @@ impl Platform {
         let postgres = args.sql.postgres()?;
         let postgres_host = args.sql.host(ports.host);
         let postgres_listener = listen(postgres_host, ports.postgres_port, "postgres").await?;
-        let flight_listener = listen(ports.flight_host(), ports.flight_port, "flight").await?;
+        let flight = args.sql.flight()?;
+        let flight_host = args.sql.flight_host(ports.host);
+        let flight_listener = listen(flight_host, ports.flight_port, "flight").await?;
 
         let (broker, kafka, settings) = start_kafka(args).await?;
         let addresses = PlatformAddresses {
@@ -197,7 +199,7 @@ impl Platform {
         servers.spawn(serve_flight(
             engine.clone(),
             flight_listener,
-            FlightOptions::default(),
+            flight,
             stop.clone().cancelled_owned(),
         ));
         let router = Router::new()

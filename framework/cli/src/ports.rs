@@ -23,7 +23,7 @@ pub(crate) struct PlatformPorts {
     /// Port of SQL over Postgres' protocol (0: any free port)
     #[arg(long, env = "MESH_POSTGRES_PORT", default_value_t = 5433)]
     pub(crate) postgres_port: u16,
-    /// Port of Flight SQL, on the loopback address (0: any free port)
+    /// Port of Flight SQL (0: any free port)
     #[arg(long, env = "MESH_FLIGHT_PORT", default_value_t = 50051)]
     pub(crate) flight_port: u16,
 }
@@ -53,8 +53,8 @@ impl PlatformAddresses {
 }
 
 impl PlatformPorts {
-    /// Where Flight SQL listens: it has no logins, so other machines cannot reach it.
-    pub(crate) fn flight_host(&self) -> IpAddr {
+    /// Where Flight SQL listens without logins: other machines cannot reach it.
+    fn flight_host(&self) -> IpAddr {
         match self.host.is_loopback() {
             true => self.host,
             false => Ipv4Addr::LOCALHOST.into(),

@@ -17,6 +17,7 @@ pub(crate) struct Up {
     pub(crate) kafka: String,
     pub(crate) registry: String,
     pub(crate) url: String,
+    pub(crate) flight: String,
     _folder: tempfile::TempDir,
 }
 
@@ -29,6 +30,11 @@ impl Drop for Up {
 
 impl Up {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more `arguments`.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = mesh()
             .args([
@@ -39,6 +45,7 @@ impl Up {
                 "--postgres-port=0",
                 "--flight-port=0",
             ])
+            .args(arguments)
             .arg(format!("--data-dir={}", folder.path().display()))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -52,11 +59,13 @@ impl Up {
             }
         };
         let (kafka, registry, sql) = (told("Kafka"), told("Registry"), told("SQL"));
+        let flight = told("Flight");
         Self {
             child,
             kafka,
             registry,
             url: sql.trim_end_matches("/api/v1/sql").to_owned(),
+            flight,
             _folder: folder,
         }
     }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::harness::{mesh, text};
+use crate::harness::{mesh, mesh_with_input, python, text};
 use crate::plan_apply::Up;
 
 #[test]
@@ -93,4 +93,38 @@ fn ctrl_c_ends_the_statement_on_the_server() {
     until("it ends", &|listed| {
         listed.ends_with(r#"{"statements":[]}"#)
     });
+}
+
+#[test]
+fn flight_sql_lets_in_whom_the_users_file_names() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = format!(
+        "--users-file={}",
+        folder.path().join("users.json").display()
+    );
+    let added = mesh_with_input(&["users", "add", "anna", &file], "a:long=password\n");
+    assert!(added.status.success(), "{}", text(&added));
+    let up = Up::start_with(&[&file.replace("--users-file", "--sql-users")]);
+    let ask = |options: &str| {
+        let script = format!(
+            "import adbc_driver_flightsql.dbapi as flightsql\n\
+             purpose = {{'adbc.flight.sql.rpc.call_header.mesh-purpose': 'analysis'}}\n\
+             with flightsql.connect('{}', db_kwargs={{**purpose, {options}}}, autocommit=True) as mesh:\n\
+             \x20   cursor = mesh.cursor()\n\
+             \x20   cursor.execute('SHOW mesh.purpose')\n\
+             \x20   print(cursor.fetchall())\n",
+            up.flight
+        );
+        let output = std::process::Command::new(&python)
+            .args(["-c", &script])
+            .output();
+        text(&output.unwrap())
+    };
+    let said = ask("'username': 'anna', 'password': 'a:long=password'");
+    assert_eq!(said, "[('analysis',)]\n");
+    let said = ask("'username': 'anna', 'password': 'another'");
+    assert!(said.contains("name or password is wrong"), "{said}");
+    let said = ask("'adbc.flight.sql.rpc.call_header.mesh-principal': 'anna'");
+    assert!(said.contains("token of a session"), "{said}");
 }
