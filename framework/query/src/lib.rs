@@ -57,6 +57,7 @@ mod engine;
 mod failure;
 mod http;
 mod life;
+mod parameters;
 mod postgres;
 mod product;
 mod provider;

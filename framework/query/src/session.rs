@@ -24,14 +24,12 @@ use tokio::time::{Instant as Deadline, Sleep};
 use crate::connection::Described;
 use crate::engine::Shared;
 use crate::failure::{planning, running};
+use crate::parameters::parameter_types;
 use crate::postgres::View as PostgresView;
 use crate::provider::{Granted, Table, catalogs};
 use crate::run::{QueryRun, View};
 use crate::settings::CorruptRecords;
 use crate::statement::admit;
-
-/// The most values that a statement takes, as in PostgreSQL's protocol.
-const MAX_PARAMETERS: usize = 65_535;
 
 /// One principal with one purpose, and the tables that they may read. Its tables stay those
 /// of its beginning; a new session sees what has changed.
@@ -192,17 +190,7 @@ impl Session {
         let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
         let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
         let (_, mut plan, _) = planned.await.map_err(|_| panicked())??;
-        let types = plan
-            .get_parameter_types()
-            .map_err(|error| planning(&error))?;
-        let mut parameters = Vec::new();
-        for (name, data_type) in types {
-            let at = parameter_index(&name)?;
-            if parameters.len() <= at {
-                parameters.resize(at + 1, None);
-            }
-            parameters[at] = data_type;
-        }
+        let parameters = parameter_types(&plan)?;
         let values = choose(&parameters);
         if !values.is_empty() {
             plan = plan
@@ -271,18 +259,6 @@ impl Session {
             .map_err(|error| planning(&error))?;
         Ok(self.shared.threads.run(plan, state.task_ctx()))
     }
-}
-
-/// `$3` is the third, at 2.
-fn parameter_index(name: &str) -> Result<usize> {
-    name.strip_prefix('$')
-        .and_then(|number| number.parse::<usize>().ok())
-        .and_then(|number| number.checked_sub(1))
-        .filter(|at| *at < MAX_PARAMETERS)
-        .ok_or_else(|| {
-            Error::invalid("the statement has a parameter that is not a number")
-                .mend("write parameters as `$1`, `$2` and so on")
-        })
 }
 
 impl std::fmt::Debug for Session {
