@@ -64,6 +64,7 @@ mod information;
 mod life;
 mod limits;
 mod lineage;
+mod parameter_types;
 mod parameters;
 mod postgres;
 mod product;

@@ -6,10 +6,8 @@ use datafusion::logical_expr::LogicalPlan;
 use mesh_core::{Error, Result};
 
 use crate::failure::planning;
+use crate::parameter_types::parameter_types;
 use crate::render::sql_type;
-
-/// The most values that a statement takes, as in PostgreSQL's protocol.
-const MAX_PARAMETERS: usize = 65_535;
 
 /// The types of the parameters of `plan`; none where the statement leaves it open.
 ///
@@ -17,18 +15,7 @@ const MAX_PARAMETERS: usize = 65_535;
 /// [`ErrorKind::InvalidInput`](mesh_core::ErrorKind::InvalidInput) for one that is not
 /// numbered, or that is used as two types.
 pub(crate) fn types(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>> {
-    let found = plan
-        .get_parameter_types()
-        .map_err(|error| planning(&error))?;
-    let mut types = Vec::new();
-    for (name, data_type) in found {
-        let at = index(&name)?;
-        if types.len() <= at {
-            types.resize(at + 1, None);
-        }
-        types[at] = data_type;
-    }
-    Ok(types)
+    parameter_types(plan)
 }
 
 /// `plan` with `values` in it, each as the type that the statement expects there.
@@ -64,16 +51,4 @@ pub(crate) fn bind(plan: LogicalPlan, values: Vec<ScalarValue>) -> Result<Logica
     }
     plan.with_param_values(ParamValues::from(bound))
         .map_err(|error| planning(&error))
-}
-
-/// `$3` is the third, at 2.
-fn index(name: &str) -> Result<usize> {
-    name.strip_prefix('$')
-        .and_then(|number| number.parse::<usize>().ok())
-        .and_then(|number| number.checked_sub(1))
-        .filter(|at| *at < MAX_PARAMETERS)
-        .ok_or_else(|| {
-            Error::invalid("the statement has a parameter that is not a number")
-                .mend("write parameters as `$1`, `$2` and so on")
-        })
 }

@@ -11,6 +11,7 @@ use pgwire::messages::extendedquery::{
 };
 use pgwire::messages::response::{CommandComplete, EmptyQueryResponse};
 use pgwire::messages::startup::{BackendKeyData, ParameterStatus, SecretKey};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::cancel::Ticket;
@@ -45,6 +46,8 @@ pub(super) struct Client {
     pub(super) portals: HashMap<String, Portal>,
     pub(super) transaction: Transaction,
     pub(super) ticket: Ticket,
+    /// Notified when what was asked since the last Sync is to stop.
+    stop: Option<Arc<Notify>>,
     _place: tokio::sync::OwnedSemaphorePermit,
 }
 
@@ -78,6 +81,7 @@ impl Client {
             portals: HashMap::new(),
             transaction: Transaction::default(),
             ticket: door.cancels.enter()?,
+            stop: None,
             _place: place,
         };
         client.variables.log_in(&client.user);
@@ -127,27 +131,25 @@ impl Client {
                 Message::Terminate => return Ok(()),
                 Message::Sync => {
                     skipping = false;
-                    self.end_implicit();
+                    self.settle();
                     self.ready().await?;
                 }
                 _ if skipping => {}
                 Message::Flush => self.flush().await?,
                 Message::Copy => {}
                 Message::Query(sql) => {
-                    let outcome = self.query(&sql).await;
-                    self.ticket.end();
-                    if let Err(failure) = outcome {
+                    if let Err(failure) = self.query(&sql).await {
                         self.fail(&failure)?;
                     }
-                    self.end_implicit();
+                    self.settle();
                     self.ready().await?;
                 }
                 message => {
-                    let outcome = self.extended(message).await;
-                    self.ticket.end();
-                    if let Err(failure) = outcome {
+                    if let Err(failure) = self.extended(message).await {
                         self.fail(&failure)?;
                         skipping = true;
+                        // asyncpg waits for it before it sends a Sync.
+                        self.flush().await?;
                     }
                 }
             }
@@ -198,8 +200,17 @@ impl Client {
         self.flush().await
     }
 
-    /// Outside of a transaction portals end with their message.
-    fn end_implicit(&mut self) {
+    /// What is to stop what runs. It stays the same up to the next Sync: a request that comes
+    /// while a statement is parsed is for its execution too.
+    fn stop(&mut self) -> Arc<Notify> {
+        let stop = self.stop.get_or_insert_with(|| self.ticket.begin());
+        Arc::clone(stop)
+    }
+
+    /// All that was asked is done. Outside of a transaction portals end here.
+    fn settle(&mut self) {
+        self.ticket.end();
+        self.stop = None;
         if !self.transaction.is_open() {
             self.portals.retain(|_, portal| portal.hold);
         }
@@ -224,7 +235,7 @@ impl Client {
             self.wire
                 .push(&Out::EmptyQueryResponse(EmptyQueryResponse::new()))?;
         }
-        let stop = self.ticket.begin();
+        let stop = self.stop();
         for sql in statements {
             let prepared = Arc::new(self.prepare(sql, &[], &stop).await?);
             if !prepared.types.is_empty() {
@@ -279,7 +290,7 @@ impl Client {
                         ));
                     }
                 };
-                let stop = self.ticket.begin();
+                let stop = self.stop();
                 let prepared = self.prepare(statement, &types, &stop).await?;
                 self.statements.insert(name, Arc::new(prepared));
                 Ok(self.wire.push(&Out::ParseComplete(ParseComplete::new()))?)
@@ -391,7 +402,7 @@ impl Client {
             Ok(0) | Err(_) => usize::MAX,
             Ok(most) => most,
         };
-        let stop = self.ticket.begin();
+        let stop = self.stop();
         let outcome = self.run(&mut portal, most, &stop).await?;
         if !matches!(portal.state, State::Ready) {
             self.portals.insert(name, portal);

@@ -13,7 +13,7 @@ use super::command::{Command, Count, command};
 use super::encode::Rows;
 use super::portal::{Kind, Portal, Prepared, Reading, State};
 use super::report::{Failure, notice};
-use super::types::{self, UNKNOWN};
+use super::types::{self, OID_ARRAY, UNKNOWN};
 use super::{About, View, catalog, decode};
 use crate::session::{QueryResult, Session};
 
@@ -73,6 +73,10 @@ impl Client {
         let reading = Reading {
             asks_postgres: rewritten.is_some(),
             sql: rewritten.unwrap_or_else(|| sql.to_owned()),
+        };
+        let declared = match catalog::is_type_lookup(sql) {
+            true => &[OID_ARRAY],
+            false => declared,
         };
         let mut chosen = Vec::new();
         let described = {

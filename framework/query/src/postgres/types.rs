@@ -11,6 +11,7 @@ pub(super) const INT2: u32 = 21;
 pub(super) const INT4: u32 = 23;
 pub(super) const TEXT: u32 = 25;
 pub(super) const OID: u32 = 26;
+pub(super) const OID_ARRAY: u32 = 1028;
 pub(super) const JSON: u32 = 114;
 pub(super) const FLOAT4: u32 = 700;
 pub(super) const FLOAT8: u32 = 701;
@@ -63,6 +64,45 @@ pub(super) fn array_of(item: u32) -> Option<u32> {
 pub(super) fn item_of(array: u32) -> Option<u32> {
     let found = ARRAYS.iter().find(|(_, one)| *one == array);
     found.map(|(item, _)| *item)
+}
+
+/// The names of types, in `pg_type` and, where it is another, in SQL.
+const NAMES: [(u32, &str, &str); 22] = [
+    (BOOL, "bool", "boolean"),
+    (BYTEA, "bytea", "bytea"),
+    (CHAR, "char", "\"char\""),
+    (NAME, "name", "name"),
+    (INT8, "int8", "bigint"),
+    (INT2, "int2", "smallint"),
+    (INT4, "int4", "integer"),
+    (TEXT, "text", "text"),
+    (OID, "oid", "oid"),
+    (JSON, "json", "json"),
+    (FLOAT4, "float4", "real"),
+    (FLOAT8, "float8", "double precision"),
+    (UNKNOWN, "unknown", "unknown"),
+    (BPCHAR, "bpchar", "character"),
+    (VARCHAR, "varchar", "character varying"),
+    (DATE, "date", "date"),
+    (TIME, "time", "time without time zone"),
+    (TIMESTAMP, "timestamp", "timestamp without time zone"),
+    (TIMESTAMPTZ, "timestamptz", "timestamp with time zone"),
+    (INTERVAL, "interval", "interval"),
+    (NUMERIC, "numeric", "numeric"),
+    (UUID, "uuid", "uuid"),
+];
+
+/// The type that is called so.
+pub(super) fn by_name(name: &str) -> Option<u32> {
+    let (name, array) = match name.strip_suffix("[]") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let found = NAMES
+        .iter()
+        .find(|(_, short, long)| name == *short || name == *long);
+    let (oid, ..) = found?;
+    if array { array_of(*oid) } else { Some(*oid) }
 }
 
 /// The metadata key by which the tables of `pg_catalog` tell oids from other integers.
@@ -196,6 +236,8 @@ mod tests {
         ] {
             assert_eq!(of(&data_type), oid, "{data_type}");
         }
+        assert_eq!(by_name("bigint[]"), Some(1016));
+        assert_eq!(by_name("hstore"), None);
         assert_eq!(modifier(&DataType::Decimal128(12, 2)), 786_438);
         for (item, array) in ARRAYS {
             assert!(item == UNKNOWN || item_of(array) == Some(item));

@@ -138,7 +138,8 @@ impl Variables {
             self.set.remove(variable.name);
             return Ok(variable.reported.then_some(variable.name));
         };
-        let plain = value.to_ascii_lowercase();
+        // asyncpg puts a quote on each side.
+        let plain = value.trim_matches('\'').to_ascii_lowercase();
         let kept = match variable.kind {
             Kind::Fixed => {
                 return Err(Failure::new(

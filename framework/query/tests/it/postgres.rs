@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_core::ErrorKind;
-use mesh_query::{DoorOptions, Engine, serve_postgres};
+use mesh_query::{DoorOptions, Engine, Parts, serve_postgres};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -16,7 +16,7 @@ use crate::safety::Denying;
 
 /// A door that closes with its test.
 pub(crate) struct Served {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     task: JoinHandle<mesh_core::Result<()>>,
 }
 
@@ -260,8 +260,8 @@ fn letters(messages: &[Message]) -> String {
 }
 
 /// A statement that takes for ever.
-const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 1000000) a, \
-    generate_series(1, 1000000) b WHERE a.value + b.value = 0";
+const ENDLESS: &str = "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) a \
+    CROSS JOIN generate_series(1, 1000000) b";
 
 async fn shop(platform: &Platform) {
     let sales = platform.publish::<Sale>().await;

@@ -11,12 +11,14 @@ use datafusion::execution::{FunctionRegistry, SessionState};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use mesh_core::Error;
 
 use super::About;
 use super::objects::{Objects, Table};
-use super::relations::{SYSTEM_ROLE, USER_ROLE};
+use super::relations::{SYSTEM_ROLE, USER_ROLE, UTF8};
 use crate::failure::wrap;
-use crate::postgres::variables::VERSION;
+use crate::postgres::types;
+use crate::postgres::variables::{VERSION, Variables};
 use crate::provider::CATALOG;
 
 /// Computes one value.
@@ -125,7 +127,6 @@ pub(super) fn register(
             .map(|_| ())
     };
 
-    let text = |value: Option<&str>| Ok(ScalarValue::Utf8(value.map(str::to_owned)));
     // Who and where.
     for name in ["session_user", "current_user", "user", "current_role"] {
         let about = Arc::clone(about);
@@ -192,6 +193,24 @@ pub(super) fn register(
                     Ok(ScalarValue::Utf8(None))
                 }
                 None => Err(wrap(super::super::variables::unknown(name).error)),
+            }
+        }),
+    )?;
+
+    // asyncpg and pgAdmin set by it what changes nothing here.
+    add(
+        "set_config",
+        DataType::Utf8,
+        Arc::new(|args| {
+            let (name, value) = (string(args.first()), string(args.get(1)));
+            let name = name.unwrap_or_default();
+            match Variables::default().set(&name, value.as_deref()) {
+                Ok(_) if !name.eq_ignore_ascii_case("search_path") => text(value.as_deref()),
+                _ => Err(wrap(
+                    Error::invalid("set_config sets only what changes nothing here")
+                        .with("setting", name.chars().take(64).collect::<String>())
+                        .mend("use SET"),
+                )),
             }
         }),
     )?;
@@ -296,6 +315,21 @@ pub(super) fn register(
         }),
     )?;
 
+    add(
+        "to_regtype",
+        DataType::Int32,
+        Arc::new(|args| {
+            let name = string(args.first()).unwrap_or_default();
+            let oid = types::by_name(name.trim_start_matches("pg_catalog."));
+            Ok(ScalarValue::Int32(oid.map(u32::cast_signed)))
+        }),
+    )?;
+    add(
+        "pg_encoding_to_char",
+        DataType::Utf8,
+        Arc::new(|args| text((number(args.first()) == Some(UTF8)).then_some("UTF8"))),
+    )?;
+
     // Everything that the session sees may be read, and nothing written.
     for name in [
         "has_table_privilege",
@@ -351,6 +385,9 @@ pub(super) fn register(
         ("pg_total_relation_size", DataType::Int64),
         ("pg_database_size", DataType::Int64),
         ("pg_my_temp_schema", DataType::Int32),
+        ("to_regnamespace", DataType::Int32),
+        ("to_regproc", DataType::Int32),
+        ("to_regrole", DataType::Int32),
         ("inet_server_port", DataType::Int32),
         ("inet_server_addr", DataType::Utf8),
         ("inet_client_addr", DataType::Utf8),
@@ -370,6 +407,10 @@ pub(super) fn index_definition(table: &Table) -> String {
         table.name,
         table.key_columns()
     )
+}
+
+fn text(value: Option<&str>) -> DfResult<ScalarValue> {
+    Ok(ScalarValue::Utf8(value.map(str::to_owned)))
 }
 
 fn string(value: Option<&ScalarValue>) -> Option<String> {

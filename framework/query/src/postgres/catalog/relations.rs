@@ -18,6 +18,8 @@ pub(super) const SYSTEM_ROLE: i32 = 10;
 /// The role of who is logged in.
 pub(super) const USER_ROLE: i32 = 16_383;
 const DATABASE_OID: i32 = 5;
+/// The number of the one encoding.
+pub(super) const UTF8: i64 = 6;
 /// What `pg_description` says of relations stands under `pg_class`.
 const PG_CLASS_OID: i32 = 1_259;
 const BTREE: i32 = 403;
@@ -280,8 +282,7 @@ fn database() -> Row {
         ("oid", DATABASE_OID.into()),
         ("datname", CATALOG.into()),
         ("datdba", SYSTEM_ROLE.into()),
-        // UTF8.
-        ("encoding", 6.into()),
+        ("encoding", Value::Int(UTF8)),
         ("datlocprovider", "c".into()),
         ("datallowconn", true.into()),
         ("datconnlimit", (-1).into()),
