@@ -23,7 +23,7 @@ pub(crate) fn store(what: &'static str, error: StoreError) -> Error {
             ErrorKind::Corrupt,
             format!("{what}: the store is not what was written"),
         )
-        .mend("nothing: the table is built anew from its topic"),
+        .mend("nothing need be done: the table is built anew from its topic"),
         error => match io_kind(error) {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => Error::new(
                 ErrorKind::ResourceExhausted,
@@ -68,7 +68,8 @@ fn io_kind(error: &StoreError) -> Option<io::ErrorKind> {
 
 /// Bytes in the store that this crate did not write so.
 pub(crate) fn corrupt(what: &'static str) -> Error {
-    Error::new(ErrorKind::Corrupt, what).mend("nothing: the table is built anew from its topic")
+    Error::new(ErrorKind::Corrupt, what)
+        .mend("nothing need be done: the table is built anew from its topic")
 }
 
 /// An error again, for someone else who is to hear of it.

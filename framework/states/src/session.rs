@@ -141,18 +141,18 @@ impl Session {
                 progress.error = None;
             });
         }
-        for (partition, error) in failures {
-            if error.kind() == ErrorKind::FailedPrecondition {
+        match failures.into_iter().next() {
+            None => Ok(None),
+            Some((partition, error)) if error.kind() == ErrorKind::FailedPrecondition => {
                 tracing::warn!(
                     topic = table.topic,
                     partition,
                     "the next offset of a topic is not there"
                 );
-                return Ok(Some(Next::Again));
+                Ok(Some(Next::Again))
             }
-            return Err(error);
+            Some((_, error)) => Err(error),
         }
-        Ok(None)
     }
 
     fn highs(&self) -> Vec<Option<i64>> {
