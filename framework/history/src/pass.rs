@@ -135,7 +135,17 @@ pub(crate) async fn prepare(
     source: &Source,
 ) -> Result<Arc<State>> {
     let id = topic_id(means.admin, &source.topic).await?;
-    let state = match table.refresh().await? {
+    let mut state = table.refresh().await?;
+    if let Some(known) = &state
+        && let Err(error) = source.check_topic(&known.metadata, id)
+    {
+        // Unless that was mended already.
+        if !table.is_gone().await? {
+            return Err(error);
+        }
+        state = None;
+    }
+    let state = match state {
         Some(state) => state,
         None => table.create(&source.metadata(id, means.config)?).await?,
     };

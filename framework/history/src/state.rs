@@ -126,6 +126,11 @@ impl Commit {
         self.info()?.get("timestamp")?.as_i64()
     }
 
+    /// The id of the table that it is to, if it was written by this crate.
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.info()?.get(TABLE_ID)?.as_str()
+    }
+
     /// The id that its writer gave it.
     pub(crate) fn id(&self) -> Option<&str> {
         self.info()?.get(COMMIT_ID)?.as_str()
@@ -134,6 +139,8 @@ impl Commit {
 
 /// Where a commit's information has the id that its writer gave it.
 pub(crate) const COMMIT_ID: &str = "meshCommit";
+/// Where it has the id of the table.
+pub(crate) const TABLE_ID: &str = "meshTable";
 
 /// A table at one of its versions.
 #[derive(Debug, Clone)]

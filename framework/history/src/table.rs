@@ -19,7 +19,9 @@ use uuid::Uuid;
 use crate::fault;
 use crate::place::{LOG, Place};
 use crate::snapshot::At;
-use crate::state::{COMMIT_ID, Commit, Metadata, Protocol, State, TOPIC, app_id, data_file};
+use crate::state::{
+    COMMIT_ID, Commit, Metadata, Protocol, State, TABLE_ID, TOPIC, app_id, data_file,
+};
 
 /// After so long the log is listed, to see commits behind some that have been cleaned up.
 const LIST_AFTER: Duration = Duration::from_secs(300);
@@ -80,11 +82,19 @@ impl Table {
                 break;
             };
             let commit = Commit::parse(next, &bytes)?;
+            if commit
+                .table()
+                .is_some_and(|id| id != latest.state.metadata.id)
+            {
+                // Another table stands in its place.
+                latest.state = Arc::new(self.load(None).await?);
+                continue;
+            }
             Arc::make_mut(&mut latest.state).apply(next, commit)?;
         }
         if latest.listed.elapsed() >= LIST_AFTER {
             let last = self.versions().await?.last().copied();
-            if last.is_none_or(|last| last < latest.state.version) {
+            if last.is_none() {
                 return Err(fault::foreign("commits of the table are gone"));
             }
             if last != Some(latest.state.version) {
@@ -93,6 +103,17 @@ impl Table {
             latest.listed = Instant::now();
         }
         Ok(Some(Arc::clone(&latest.state)))
+    }
+
+    /// Whether the table was moved away since it was read; it is then forgotten.
+    pub(crate) async fn is_gone(&self) -> Result<bool> {
+        let mut latest = self.latest.lock().await;
+        let gone = self.versions().await?.is_empty();
+        if gone {
+            *latest = None;
+            self.earlier.lock().await.clear();
+        }
+        Ok(gone)
     }
 
     /// The table as it was at `at`; `None` if there was none.
@@ -259,7 +280,7 @@ impl Table {
             info: json!({}),
             actions,
         };
-        let (bytes, _) = render(change, Utc::now().timestamp_millis())?;
+        let (bytes, _) = render(change, &metadata.id, Utc::now().timestamp_millis())?;
         self.place.put_commit(0, bytes.clone().into()).await?;
         let mut latest = self.latest.lock().await;
         if latest.is_none()
@@ -296,7 +317,7 @@ impl Table {
             let change = plan(&state)?;
             // Times of commits rise, whatever the clocks of the writers say.
             let time = Utc::now().timestamp_millis().max(state.committed + 1);
-            let (bytes, id) = render(change, time)?;
+            let (bytes, id) = render(change, &state.metadata.id, time)?;
             let version = state.version + 1;
             drop(state);
             let mut won = self.place.put_commit(version, bytes.into()).await?;
@@ -364,8 +385,8 @@ fn rand_byte() -> u8 {
     Uuid::new_v4().as_bytes()[0]
 }
 
-/// The text of a commit, and the id in it.
-fn render(change: Change, time: i64) -> Result<(Vec<u8>, String)> {
+/// The text of a commit to `table`, and the id in it.
+fn render(change: Change, table: &str, time: i64) -> Result<(Vec<u8>, String)> {
     let id = Uuid::new_v4().to_string();
     let mut info = json!({
         "timestamp": time,
@@ -373,6 +394,7 @@ fn render(change: Change, time: i64) -> Result<(Vec<u8>, String)> {
         "operationParameters": {},
         "engineInfo": concat!("mesh-history/", env!("CARGO_PKG_VERSION")),
         COMMIT_ID: id,
+        TABLE_ID: table,
     });
     if let (Json::Object(info), Json::Object(more)) = (&mut info, change.info) {
         info.extend(more);

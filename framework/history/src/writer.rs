@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mesh_core::{Error, Result};
+use mesh_core::{Error, ErrorKind, Result};
 use mesh_stream::{Admin, RegistryClient, StreamConfig};
 
 use crate::history::History;
@@ -155,7 +155,12 @@ impl HistoryWriter {
         let table = self.history.table(&product)?;
         let state = table.refresh().await?;
         let ends = state.map(|state| state.ends.clone()).unwrap_or_default();
-        let waits = pending(&bounds(&self.admin, source, &ends).await?);
+        let waits = match bounds(&self.admin, source, &ends).await {
+            Ok(bounds) => pending(&bounds),
+            // The pass sees whether that was mended.
+            Err(error) if error.kind() == ErrorKind::FailedPrecondition => u64::MAX,
+            Err(error) => return Err(error),
+        };
         if waits == 0 {
             self.note(&product, |known| {
                 (known.pending, known.error) = (0, None);

@@ -52,6 +52,7 @@ async fn kills_neither_lose_nor_double_a_row() {
     let reference = product.source().product_ref();
     let (mut next, mut moved) = (0, 0);
     for round in 0..40_u64 {
+        let before = history.snapshot(&reference, At::Latest).await.unwrap();
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["kill::process", "--exact", "--nocapture"])
             .env(FLAG, &arguments)
@@ -60,7 +61,6 @@ async fn kills_neither_lose_nor_double_a_row() {
             .unwrap();
         platform.send(&product, sales(next..next + 500)).await;
         next += 500;
-        let before = history.snapshot(&reference, At::Latest).await.unwrap();
         // Every second one only once it writes, the others from before they have begun.
         let version = |found: &Option<HistorySnapshot>| found.as_ref().map(|found| found.version);
         while round % 2 == 0 {
