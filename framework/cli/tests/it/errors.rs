@@ -17,7 +17,12 @@ fn a_taken_port_a_missing_directory_and_a_mesh_that_is_down_are_told_apart() {
     let port = taken.local_addr().unwrap().port().to_string();
     let folder = tempfile::tempdir().unwrap();
     let data = format!("--data-dir={}", folder.path().display());
-    let options = ["--kafka-port", "--registry-port", "--http-port", "--postgres-port"];
+    let options = [
+        "--kafka-port",
+        "--registry-port",
+        "--http-port",
+        "--postgres-port",
+    ];
     for option in options {
         let mut arguments = vec!["up", &data];
         let given = format!("{option}={port}");

@@ -193,7 +193,12 @@ impl Demo {
         let mut child = mesh()
             .arg("demo")
             .args(kafka.map(|kafka| format!("--kafka={}", kafka.bootstrap)))
-            .args(["--kafka-port=0", "--registry-port=0", "--http-port=0", "--postgres-port=0"])
+            .args([
+                "--kafka-port=0",
+                "--registry-port=0",
+                "--http-port=0",
+                "--postgres-port=0",
+            ])
             .args(["--domain-port=0", "--timeout=600"])
             .args((!of_a_mesh).then_some("--mesh=banking"))
             .arg(format!(

@@ -31,7 +31,13 @@ impl Up {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = mesh()
-            .args(["up", "--kafka-port=0", "--registry-port=0", "--http-port=0", "--postgres-port=0"])
+            .args([
+                "up",
+                "--kafka-port=0",
+                "--registry-port=0",
+                "--http-port=0",
+                "--postgres-port=0",
+            ])
             .arg(format!("--data-dir={}", folder.path().display()))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
