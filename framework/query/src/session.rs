@@ -234,7 +234,7 @@ impl Session {
     /// # Errors
     /// As [`Session::query_with`].
     pub async fn describe(&self, sql: &str) -> Result<Described> {
-        self.describe_with(sql, |_| Vec::new()).await
+        self.described(sql, |_| None).await
     }
 
     /// What `sql` will give with `values`, which may decide about the types of its columns.
@@ -260,12 +260,22 @@ impl Session {
         sql: &str,
         choose: impl FnOnce(&[Option<DataType>]) -> Vec<ScalarValue>,
     ) -> Result<Described> {
+        self.described(sql, |types| {
+            Some(choose(types)).filter(|chosen| !chosen.is_empty())
+        })
+        .await
+    }
+
+    async fn described(
+        &self,
+        sql: &str,
+        choose: impl FnOnce(&[Option<DataType>]) -> Option<Vec<ScalarValue>>,
+    ) -> Result<Described> {
         let run = Arc::new(QueryRun::new(Arc::clone(&self.shared.env), View::default()));
         let planned = AssertUnwindSafe(self.logical(sql, &run)).catch_unwind();
         let (_, mut plan, _) = planned.await.map_err(|_| panicked())??;
         let parameters = parameters::types(&plan)?;
-        let values = choose(&parameters);
-        if !values.is_empty() {
+        if let Some(values) = choose(&parameters) {
             plan = parameters::bind(plan, values)?;
         }
         Ok(Described {

@@ -431,8 +431,8 @@ impl std::fmt::Debug for Follow {
     }
 }
 
-/// The beginning of the year 1, before every event time that a contract allows.
-const EARLIEST: i64 = -62_135_596_800_000;
+/// The end of 1677: windows are told in nanoseconds, which reach no further back.
+const EARLIEST: i64 = -9_223_200_000_000;
 
 fn floor(at: i64, size: i64) -> i64 {
     at.div_euclid(size) * size

@@ -9,12 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::client::{Client, no_portal};
-use super::command::{Command, Count, command};
+use super::command::{Command, command};
 use super::encode::Rows;
 use super::portal::{Kind, Portal, Prepared, Reading, State};
 use super::report::{Failure, notice};
 use super::types::{self, OID_ARRAY, UNKNOWN};
-use super::{About, View, catalog, decode};
+use super::{About, View, catalog, decode, names};
 use crate::session::{QueryResult, Session};
 
 /// What became of running a portal.
@@ -63,7 +63,7 @@ impl Client {
         self.prepare_rows(sql, declared, stop).await
     }
 
-    async fn prepare_rows(
+    pub(super) async fn prepare_rows(
         &mut self,
         sql: &str,
         declared: &[u32],
@@ -190,7 +190,7 @@ impl Client {
         })
     }
 
-    async fn start(
+    pub(super) async fn start(
         &mut self,
         reading: &Reading,
         values: Vec<ScalarValue>,
@@ -218,7 +218,7 @@ impl Client {
     }
 
     /// Sends up to `most` rows, or passes over them; how many, and whether these were all.
-    async fn send(
+    pub(super) async fn send(
         &mut self,
         portal: &mut Portal,
         most: usize,
@@ -361,82 +361,6 @@ impl Client {
             }
         })
     }
-
-    async fn declare(
-        &mut self,
-        name: &str,
-        hold: bool,
-        sql: &str,
-        stop: &Notify,
-    ) -> Result<(), Failure> {
-        if !hold && !self.transaction.is_open() {
-            return Err(Failure::new(
-                "25P01",
-                "DECLARE CURSOR can only be used in transaction blocks",
-            ));
-        }
-        if self.portals.contains_key(name) {
-            let name: String = name.chars().take(64).collect();
-            return Err(Failure::new(
-                "42P03",
-                format!("cursor \"{name}\" already exists"),
-            ));
-        }
-        let prepared = self.prepare_rows(sql, &[], stop).await?;
-        if !prepared.types.is_empty() {
-            return Err(Failure::new("42P02", "a cursor has no parameters"));
-        }
-        let count = prepared
-            .schema
-            .as_ref()
-            .map_or(0, |schema| schema.fields().len());
-        let formats = vec![super::encode::Format::Text; count];
-        let mut portal = Portal::new(Arc::new(prepared), Vec::new(), formats);
-        portal.hold = hold;
-        self.portals.insert(name.to_owned(), portal);
-        Ok(())
-    }
-
-    async fn fetch(
-        &mut self,
-        name: &str,
-        count: Count,
-        moves: bool,
-        asking: &mut Portal,
-        stop: &Notify,
-    ) -> Result<usize, Failure> {
-        let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
-        let most = match count {
-            Count::Rows(most) => most,
-            Count::All => usize::MAX,
-        };
-        if let (State::Ready, Kind::Rows(reading)) = (&portal.state, &portal.statement.kind) {
-            let reading = reading.clone();
-            let result = self.start(&reading, Vec::new(), stop).await?;
-            portal.state = State::Running {
-                result: Some(Box::new(result)),
-                rows: None,
-                until: Instant::now() + self.door.engine.config().timeout,
-            };
-        }
-        // The client that asks says in which format.
-        if !asking.formats.is_empty() {
-            portal.formats = asking.formats.clone();
-        }
-        let (sent, _) = match portal.state {
-            State::Expired => {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    "the rows were not fetched in the time that a statement may take",
-                )
-                .into());
-            }
-            _ => self.send(&mut portal, most, !moves, stop).await?,
-        };
-        self.portals.insert(name.to_owned(), portal);
-        asking.state = State::Done;
-        Ok(sent)
-    }
 }
 
 /// The types of parameters: what the client declares, else what the statement asks for, else
@@ -473,8 +397,7 @@ fn explain(error: Error, purposeless: bool) -> Error {
 
 /// The columns under the names that PostgreSQL gives them.
 fn renamed(schema: SchemaRef, sql: &str) -> SchemaRef {
-    let Some(names) = catalog::names(sql).filter(|names| names.len() == schema.fields().len())
-    else {
+    let Some(names) = names::names(sql).filter(|names| names.len() == schema.fields().len()) else {
         return schema;
     };
     let fields: Vec<_> = schema

@@ -271,6 +271,7 @@ async fn log_in(door: &Door, wire: &mut Wire, user: &str, secure: bool) -> Resul
     let proof = answer(wire).await?;
     let last = exchange.finish(&proof).filter(|_| known_user);
     let Some(last) = last else {
+        let user: String = user.chars().take(64).collect();
         tracing::warn!(user, "a login to SQL failed");
         return Err(wrong());
     };

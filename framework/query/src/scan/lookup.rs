@@ -102,6 +102,17 @@ fn constants(filter: &Expr) -> Option<(String, Vec<&ScalarValue>)> {
             }
             _ => None,
         },
+        // A short list is written as comparisons that are joined by OR.
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => {
+            let (column, mut values) = constants(left)?;
+            let (other, more) = constants(right)?;
+            values.extend(more);
+            (column == other).then_some((column, values))
+        }
         Expr::InList(InList {
             expr,
             list,

@@ -100,6 +100,12 @@ impl Needed {
                     self.apply(left);
                     self.apply(right);
                 }
+                // A short list is written as comparisons that are joined by OR.
+                Operator::Or => {
+                    if let Some(values) = either(filter) {
+                        self.list(values);
+                    }
+                }
                 op => {
                     let compared = comparison(left, *op, right).or_else(|| {
                         op.swap()
@@ -128,14 +134,19 @@ impl Needed {
                 }
                 let values: Option<BTreeSet<i64>> = list.list.iter().map(constant).collect();
                 if let Some(values) = values {
-                    self.listed = Some(match self.listed.take() {
-                        Some(before) => before.intersection(&values).copied().collect(),
-                        None => values,
-                    });
+                    self.list(values);
                 }
             }
             _ => {}
         }
+    }
+
+    /// Only these partitions.
+    fn list(&mut self, values: BTreeSet<i64>) {
+        self.listed = Some(match self.listed.take() {
+            Some(before) => before.intersection(&values).copied().collect(),
+            None => values,
+        });
     }
 
     fn bounds(&mut self, column: LogColumn) -> &mut Bounds {
@@ -144,6 +155,24 @@ impl Needed {
             LogColumn::Offset => &mut self.offset,
             LogColumn::Timestamp => &mut self.timestamp,
         }
+    }
+}
+
+/// The partitions of `_partition = 0 OR _partition = 2 OR …`.
+fn either(filter: &Expr) -> Option<BTreeSet<i64>> {
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
+        return None;
+    };
+    match op {
+        Operator::Or => {
+            let mut values = either(left)?;
+            values.extend(either(right)?);
+            Some(values)
+        }
+        Operator::Eq if log_column(left) == Some(LogColumn::Partition) => {
+            constant(right).map(|value| BTreeSet::from([value]))
+        }
+        _ => None,
     }
 }
 
@@ -242,6 +271,12 @@ mod tests {
             (
                 col("_partition").in_list(vec![lit(0_i32), lit(2_i32)], true),
                 (10, 100),
+            ),
+            (
+                col("_partition")
+                    .eq(lit(2_i32))
+                    .or(col("_partition").eq(lit(0_i32))),
+                (10, 10),
             ),
             (
                 col("_partition")

@@ -44,14 +44,24 @@ impl OptimizerRule for HideDependencies {
     }
 }
 
+/// A node above a [`Plain`] notes by itself what follows from what.
+fn anew(looked: Transformed<LogicalPlan>) -> DfResult<Transformed<LogicalPlan>> {
+    match looked.transformed {
+        true => looked.map_data(LogicalPlan::recompute_schema),
+        false => Ok(looked),
+    }
+}
+
 fn hide(plan: LogicalPlan, below: bool) -> DfResult<Transformed<LogicalPlan>> {
     if Plain::is(&plan) {
         // What is right below it is hidden already; what is further down is looked at.
-        return plan.map_children(|child| child.map_children(|inner| hide(inner, below)));
+        return plan
+            .map_children(|child| anew(child.map_children(|inner| hide(inner, below))?))?
+            .map_data(LogicalPlan::recompute_schema);
     }
     let multiplies = matches!(plan, LogicalPlan::Join(_) | LogicalPlan::Unnest(_));
     let is_aggregate = matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(_));
-    let looked = plan.map_children(|child| hide(child, below || multiplies))?;
+    let looked = anew(plan.map_children(|child| hide(child, below || multiplies))?)?;
     if !(is_aggregate && below) {
         return Ok(looked);
     }

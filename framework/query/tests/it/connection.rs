@@ -33,7 +33,7 @@ async fn a_connection_says_for_what_it_reads() {
     assert_eq!(error.kind(), ErrorKind::Unauthenticated);
     assert!(error.mend_text().unwrap().contains("SET mesh.purpose"));
 
-    assert_eq!(rows(&connection, "SHOW mesh.purpose").await, "");
+    assert_eq!(rows(&connection, "SHOW mesh.purpose").await, "\"\"");
     assert_eq!(
         rows(&connection, "SET mesh.purpose = 'fraud_review'").await,
         "SET"
@@ -45,7 +45,7 @@ async fn a_connection_says_for_what_it_reads() {
     );
     let all = rows(&connection, "SHOW ALL").await;
     assert!(
-        all.starts_with("mesh.as_of,,") && all.contains("mesh.purpose,fraud_review,"),
+        all.starts_with("mesh.as_of,\"\",") && all.contains("mesh.purpose,fraud_review,"),
         "{all}"
     );
     for word in ["BEGIN", "COMMIT", "ROLLBACK"] {
@@ -54,7 +54,7 @@ async fn a_connection_says_for_what_it_reads() {
 
     // What one has set is nothing to another.
     let other = engine.connect("ben".parse().unwrap(), Settings::default());
-    assert_eq!(rows(&other, "SHOW mesh.purpose").await, "");
+    assert_eq!(rows(&other, "SHOW mesh.purpose").await, "\"\"");
     assert_eq!(rows(&connection, "DISCARD ALL").await, "DISCARD ALL");
     assert_eq!(connection.settings(), Settings::default());
 

@@ -31,7 +31,7 @@ use crate::failure::{planning, wrap};
 use crate::provider::{CATALOG, Granted, NO_SCHEMA};
 use objects::Objects;
 
-pub(super) use rewrite::{is_type_lookup, names};
+pub(super) use rewrite::is_type_lookup;
 
 const PG_CATALOG: &str = "pg_catalog";
 const INFORMATION_SCHEMA: &str = "information_schema";

@@ -176,6 +176,9 @@ impl Objects {
     /// The number of the table of this name, with its schema or without.
     pub(super) fn find(&self, name: &str) -> Option<i32> {
         let plain = name.replace('"', "");
+        if let Ok(oid) = plain.parse() {
+            return Some(oid);
+        }
         let system = plain.strip_prefix("pg_catalog.").unwrap_or(&plain);
         if let Some((_, oid)) = SYSTEM.iter().find(|(name, _)| *name == system) {
             return Some(*oid);
