@@ -246,8 +246,7 @@ impl Session {
         sql: &str,
         values: Option<Vec<ScalarValue>>,
     ) -> Result<Described> {
-        self.describe_with(sql, |_| values.unwrap_or_default())
-            .await
+        self.described(sql, |_| values).await
     }
 
     /// The same, where the types of the parameters follow from what the statement asks for by
