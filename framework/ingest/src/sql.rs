@@ -111,12 +111,15 @@ impl SqlRows {
     fn effects(&self, running: &mut Running, position: &Json) -> Result<Effects> {
         let mut effects = Effects::new();
         for row in running.rows.drain(..) {
-            let cells: Map<String, Json> = running
-                .columns
-                .iter()
-                .zip(row)
-                .map(|(field, cell)| (field.name.clone(), fit(&field.ty, cell)))
-                .collect();
+            let mut cells = Map::with_capacity(row.len());
+            for (field, cell) in running.columns.iter().zip(row) {
+                let cell = match (&field.ty, cell) {
+                    // One without a zone is UTC, as in files.
+                    (Type::Timestamp(_), Json::String(text)) => Descriptor::cell(field, &text)?,
+                    (ty, cell) => fit(ty, cell),
+                };
+                cells.insert(field.name.clone(), cell);
+            }
             effects
                 .add_row(self.descriptor, None, &cells)
                 .map_err(|error| {

@@ -30,7 +30,7 @@ use mesh_stream::{
 use rand::RngExt;
 
 mod postings {
-    mesh_macros::contract!("../cli/examples/contracts/bench.odcs.yaml");
+    mesh_macros::contract!("../../cli/examples/contracts/bench.odcs.yaml");
 }
 mod stores {
     mesh_macros::contract!("tests/it/contracts/stores/contract.odcs.yaml");

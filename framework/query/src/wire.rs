@@ -95,6 +95,7 @@ fn plain_type(data_type: &DataType) -> Option<DataType> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use arrow::array::Array as _;
     use arrow::array::{AsArray, DictionaryArray, StringViewArray, StructArray};
     use arrow::datatypes::Int32Type;
 
