@@ -23,6 +23,10 @@ pub struct Connection {
 
 /// What a statement gives.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one is made for a statement, and taken apart at once"
+)]
 pub enum Answer {
     /// Rows.
     Rows(QueryResult),

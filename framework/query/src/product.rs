@@ -55,7 +55,7 @@ impl Product {
             resource,
             kind: contract.schema.kind,
             topic: contract.schema.topic.clone(),
-            lifecycle: contract.lifecycle.clone(),
+            lifecycle: contract.lifecycle,
             key: contract
                 .schema
                 .primary_key()

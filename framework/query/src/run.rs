@@ -46,7 +46,9 @@ impl Extent {
     }
 }
 
-type Snapshot = Arc<OnceCell<Arc<Vec<Extent>>>>;
+/// What the scans of a query find out once.
+type Shared<T> = Arc<OnceCell<T>>;
+type Snapshot = Shared<Arc<Vec<Extent>>>;
 
 /// How a query looks at topics.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,8 +65,8 @@ pub(crate) struct QueryRun {
     snapshots: Mutex<HashMap<String, Snapshot>>,
     /// Topics of which the query sees a part that was told.
     presets: Mutex<BTreeSet<String>>,
-    histories: Mutex<HashMap<String, Arc<OnceCell<Option<Arc<HistorySnapshot>>>>>>,
-    states: Mutex<HashMap<String, Arc<OnceCell<Arc<StateSnapshot>>>>>,
+    histories: Mutex<HashMap<String, Shared<Option<Arc<HistorySnapshot>>>>>,
+    states: Mutex<HashMap<String, Shared<Arc<StateSnapshot>>>>,
     records: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,

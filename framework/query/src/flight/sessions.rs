@@ -200,8 +200,10 @@ impl Sessions {
                 return Err(wrong());
             }
         }
-        let mut settings = Settings::default();
-        settings.purpose = one(headers, PURPOSE_HEADER)?;
+        let settings = Settings {
+            purpose: one(headers, PURPOSE_HEADER)?,
+            ..Settings::default()
+        };
         let connection = self.engine.connect(principal.clone(), settings);
         let token = secret()?;
         let now = Instant::now();

@@ -20,6 +20,7 @@ use crate::statements::{Finished, Live};
 const NOTICE: &str = "mesh-notice";
 
 /// Where the rows come from.
+#[allow(clippy::large_enum_variant, reason = "one is made for an answer")]
 pub(super) enum Source {
     /// A statement that runs, until this is dropped.
     Live(Box<QueryResult>, Live),
