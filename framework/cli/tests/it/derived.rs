@@ -35,7 +35,8 @@ customProperties:
         query: >
           SELECT date_bin(INTERVAL '28 days', booked_on) AS begins, direction,
           count(*) AS bookings, sum(amount) AS total
-          FROM transaction.transactions GROUP BY 1, 2
+          FROM transaction.transactions WHERE transaction_id < 1000000000000000
+          GROUP BY 1, 2
 "#;
 
 const CONTRACT: &str = r#"apiVersion: v3.2.0
@@ -106,6 +107,8 @@ fn a_statement_feeds_a_product_exactly_once() {
     fs::create_dir_all(&product).unwrap();
     fs::write(product.join("product.odps.yaml"), PRODUCT).unwrap();
     fs::write(product.join("contract.odcs.yaml"), CONTRACT).unwrap();
+    // Payouts, whose numbers are the highest, are booked on the day of an application that is
+    // long past: they come later than any lateness.
     // While the bank publishes, the host dies and comes again.
     for _ in 0..4 {
         let mut hosted = host(&folder, &mut demo);
@@ -117,12 +120,12 @@ fn a_statement_feeds_a_product_exactly_once() {
     let mut hosted = host(&folder, &mut demo);
     let statement = "SELECT date_bin(INTERVAL '28 days', booked_on) AS begins, direction, \
         count(*) AS bookings, sum(amount) AS total FROM transaction.transactions \
-        GROUP BY 1, 2";
+        WHERE transaction_id < 1000000000000000 GROUP BY 1, 2";
     // Windows that are over: the latest booking, less the lateness, is behind their end.
     let expected = format!(
         "SELECT count(*), sum(bookings), sum(total) FROM ({statement}) WHERE begins < \
          (SELECT date_bin(INTERVAL '28 days', max(booked_on) - INTERVAL '60 days') \
-         FROM transaction.transactions)"
+         FROM transaction.transactions WHERE transaction_id < 1000000000000000)"
     );
     let published = "SELECT count(*), sum(bookings), sum(total) FROM reporting.turnover";
     let begun = Instant::now();
