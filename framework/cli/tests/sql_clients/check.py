@@ -80,7 +80,7 @@ class Mesh:
         self.port = int(port)
         self.start(
             ["run", HERE / "shop", f"--bootstrap={kafka}", f"--registry-url={registry}", f"--catalog-url={catalog}",
-             f"--data-dir={work / 'shop'}", "--http-port=0"],
+             f"--data-dir={work / 'shop'}", "--listen=127.0.0.1:0"],
             work / "shop.log",
         )
 
