@@ -194,6 +194,13 @@ impl QueryRun {
             let found = history.snapshot(&table, At::Latest).await?;
             if let Some(found) = &found {
                 self.unreadable(product, found)?;
+                let lost: u64 = found.missing.iter().map(|absent| absent.count).sum();
+                if lost > 0 {
+                    self.notice(format!(
+                        "{}: {lost} offsets were removed from the topic before its history had them",
+                        product.resource
+                    ));
+                }
             }
             Ok::<_, Error>(found.map(Arc::new))
         });
