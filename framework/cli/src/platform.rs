@@ -205,7 +205,7 @@ impl Platform {
         let router = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .merge(catalog.router())
-            .merge(query_router(engine));
+            .merge(query_router(engine, args.sql.logins()?));
         let stopped = stop.clone().cancelled_owned();
         servers.spawn(async move {
             axum::serve(http_listener, router)

@@ -14,9 +14,9 @@ use crate::logins::FileLogins;
 /// The options of the SQL doors.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct SqlDoorOptions {
-    /// File of the users who may log in to SQL over Postgres' protocol and Flight SQL (`mesh
-    /// users` keeps such files); without it whoever reaches 127.0.0.1 is believed to be who he
-    /// says
+    /// File of the users who may log in to SQL over Postgres' protocol, Flight SQL and HTTP (`mesh
+    /// users` keeps such files); without it whoever reaches the platform is believed to be who
+    /// he says
     #[arg(long, env = "MESH_SQL_USERS", value_name = "FILE")]
     pub(crate) sql_users: Option<PathBuf>,
     /// PEM file of the certificate chain for TLS on Postgres' protocol and Flight SQL

@@ -6,8 +6,13 @@
 //!
 //! Both sides of a pair read the same bytes with as many streams; each is run three times in
 //! turn and the fastest counts. Nothing is kept of the answers or of the rows.
+//!
+//! `MESH_SPARK="$(framework/query/examples/spark/prepare)"` puts Apache Spark beside the cold
+//! scan: the same topic, the same aggregates, as many threads, after a first run to warm up.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -126,7 +131,7 @@ async fn main() {
 
     // Cold: without history, so that every record comes from Kafka.
     let topic_only = session(&Engine::new(query.clone()).unwrap()).await;
-    cold(&stream, &topic_only, streams).await;
+    cold(&stream, &topic_only, streams, folder.path()).await;
 
     let writer = HistoryWriter::new(history.clone(), stream.clone()).unwrap();
     let begun = Instant::now();
@@ -185,7 +190,64 @@ async fn timed(session: &Session, sql: &str) -> (Duration, Vec<RecordBatch>) {
 const SCAN: &str = "SELECT count(posting_id), count(account_id), count(booked_on), \
     count(direction), sum(amount), count(partner), max(booked_at) FROM bench.postings";
 
-async fn cold(stream: &StreamConfig, session: &Session, streams: usize) {
+/// Apache Spark, which scans the same topic when it is told to.
+struct Spark {
+    child: std::process::Child,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Spark {
+    /// Nothing where no Spark was prepared.
+    fn start(stream: &StreamConfig, streams: usize, folder: &std::path::Path) -> Option<Self> {
+        let home = std::path::PathBuf::from(std::env::var_os("MESH_SPARK")?);
+        let descriptor = Posting::descriptor();
+        let schema = folder.join("posting.avsc");
+        std::fs::write(&schema, &descriptor.value_schema).unwrap();
+        let select = SCAN.trim_start_matches("SELECT ").split(" FROM ").next();
+        let script =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/spark/scan.py");
+        let mut child = Command::new(home.join("venv/bin/python"))
+            .arg(script)
+            .arg(format!("--home={}", home.display()))
+            .arg(format!("--bootstrap={}", stream.bootstrap))
+            .arg(format!("--topic={}", descriptor.topic.as_str()))
+            .arg(format!("--schema={}", schema.display()))
+            .arg(format!("--streams={streams}"))
+            .args(select.unwrap().split(", "))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        let mut spark = Self { child, answers };
+        assert_eq!(spark.line(), "ready");
+        Some(spark)
+    }
+
+    fn scan(&mut self, rows: i64) -> Duration {
+        writeln!(self.child.stdin.as_mut().unwrap(), "scan").unwrap();
+        let line = self.line();
+        let (seconds, read) = line.split_once(' ').unwrap();
+        assert_eq!(read.parse(), Ok(rows));
+        Duration::from_secs_f64(seconds.parse().unwrap())
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Spark {
+    fn drop(&mut self) {
+        // It ends when nothing more is asked.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+async fn cold(stream: &StreamConfig, session: &Session, streams: usize, folder: &std::path::Path) {
     let topic = Posting::descriptor().topic.as_str();
     let admin = Admin::new(stream).unwrap();
     let partitions = admin.partitions(topic).await.unwrap();
@@ -201,7 +263,8 @@ async fn cold(stream: &StreamConfig, session: &Session, streams: usize) {
         }
     }
     let rows: i64 = ranges.iter().map(|(_, from, to)| to - from).sum();
-    let (mut ours, mut bare) = (Duration::MAX, Duration::MAX);
+    let mut spark = Spark::start(stream, streams, folder);
+    let (mut ours, mut bare, mut sparks) = (Duration::MAX, Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         let begun = Instant::now();
         let readers = ranges.iter().map(|(partition, from, to)| {
@@ -228,8 +291,14 @@ async fn cold(stream: &StreamConfig, session: &Session, streams: usize) {
         assert_eq!(read, rows);
         bare = bare.min(begun.elapsed());
         ours = ours.min(timed(session, SCAN).await.0);
+        if let Some(spark) = &mut spark {
+            sparks = sparks.min(spark.scan(rows));
+        }
     }
     told("cold scan / batch consume + decode", rows, ours, bare);
+    if spark.is_some() {
+        told("cold scan / Apache Spark", rows, ours, sparks);
+    }
 }
 
 async fn warm(history: &History, session: &Session, streams: usize) {

@@ -34,7 +34,9 @@ const MOST_LATENESS: u64 = 366 * 24 * 3600;
 pub(crate) struct FollowRequest {
     /// A statement that filters and projects event products, joins them to state products, or
     /// groups one by tumbling windows of its event time.
-    #[schema(example = "SELECT loan_id, status FROM loan.decisions WHERE status = 'REJECTED'")]
+    #[schema(
+        example = "SELECT application_id, amount FROM loan.decisions WHERE outcome = 'DECLINED'"
+    )]
     sql: String,
     /// `now`, `beginning`, or a position that an earlier answer has told.
     #[serde(default)]

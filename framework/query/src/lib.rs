@@ -49,6 +49,7 @@
 //!   alone.
 //! - No error and no log line holds a row's value or a statement's text.
 
+mod basic;
 mod cancel;
 mod catalog_client;
 mod command;

@@ -175,6 +175,8 @@ impl Supervisor {
         let mut command = Command::new(&program.path);
         command
             .env_remove(CONFIG)
+            // The demo reads its own mesh, and has no user there.
+            .env_remove("MESH_SQL_USERS")
             .args(&program.arguments)
             .envs(
                 program

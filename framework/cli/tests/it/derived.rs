@@ -1,6 +1,7 @@
 //! A product that is a statement over others, hosted by `mesh run`, and killed meanwhile.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -153,5 +154,93 @@ fn a_statement_feeds_a_product_exactly_once() {
     );
     hosted.kill().unwrap();
     hosted.wait().unwrap();
+    follows(&mut demo);
     assert_eq!(demo.stop(), Some(0));
+}
+
+/// `mesh sql --follow` is interrupted, and goes on where it was.
+fn follows(demo: &mut Demo) {
+    let (.., http) = demo.addresses();
+    let place = demo.folder().join("place");
+    let position = format!("--position={}", place.display());
+    let statement =
+        "SELECT transaction_id FROM transaction.transactions WHERE direction = 'CREDIT'";
+    let follow = |from: &str| {
+        let child = mesh()
+            .args(["sql", "--follow", statement, "--from", from, &position])
+            .args(["--format=csv", "--url", &http])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Followed(child)
+    };
+    let all: usize = demo
+        .sql(&format!("SELECT count(*) FROM ({statement})"))
+        .parse()
+        .unwrap();
+    let begun = Instant::now();
+    let mut first = follow("beginning");
+    let head = first.lines(1);
+    assert_eq!(head, ["transaction_id"]);
+    let mut rows = first.lines(all);
+    // Its last position is kept before it says anything more.
+    while !place.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    drop(first);
+    rows.sort_unstable();
+    rows.dedup();
+    assert_eq!(rows.len(), all, "each row once");
+    // What was told is not told again.
+    let more = follow("beginning");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(more.stop(), "transaction_id\r\n");
+    // What is no place to begin is said.
+    fs::write(&place, "{}").unwrap();
+    let mut refused = follow("now");
+    assert!(!refused.0.wait().unwrap().success());
+}
+
+struct Followed(Child);
+
+impl Followed {
+    fn lines(&mut self, count: usize) -> Vec<String> {
+        let out = self.0.stdout.as_mut().unwrap();
+        let mut lines = Vec::with_capacity(count);
+        let mut line = Vec::new();
+        // Byte by byte, so that nothing is taken that is not asked for.
+        for byte in out.bytes() {
+            match byte.unwrap() {
+                b'\n' => lines.push(String::from_utf8(std::mem::take(&mut line)).unwrap()),
+                b'\r' => {}
+                byte => line.push(byte),
+            }
+            if lines.len() == count {
+                return lines;
+            }
+        }
+        panic!("it ended after {} lines", lines.len());
+    }
+
+    /// Ctrl-C, which is the end that it has.
+    fn stop(mut self) -> String {
+        let pid = i32::try_from(self.0.id()).unwrap();
+        // SAFETY: sends a signal to a child that was not waited for yet.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
+        let mut text = String::new();
+        let mut out = self.0.stdout.take().unwrap();
+        out.read_to_string(&mut text).unwrap();
+        assert!(self.0.wait().unwrap().success());
+        text
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
 }

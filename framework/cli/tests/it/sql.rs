@@ -96,6 +96,33 @@ fn ctrl_c_ends_the_statement_on_the_server() {
 }
 
 #[test]
+fn http_lets_in_whom_the_users_file_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = folder.path().join("users.json").display().to_string();
+    let file = format!("--users-file={users}");
+    let added = mesh_with_input(&["users", "add", "anna", &file], "a:long=password\n");
+    assert!(added.status.success(), "{}", text(&added));
+    let up = Up::start_with(&[&format!("--sql-users={users}")]);
+    let ask = |options: &[&str], password: Option<&str>| {
+        let mut command = mesh();
+        command.args(["sql", "SELECT 6 * 7 AS answer", "--format=csv"]);
+        command.args(options).env("MESH_URL", &up.url);
+        if let Some(password) = password {
+            command.env("MESH_SQL_PASSWORD", password);
+        }
+        text(&command.output().unwrap())
+    };
+    let login = ["--user=anna"];
+    assert_eq!(ask(&login, Some("a:long=password")), "answer\r\n42\r\n");
+    let said = ask(&login, Some("another"));
+    assert!(said.contains("name or password is wrong"), "{said}");
+    let said = ask(&login, None);
+    assert!(said.contains("MESH_SQL_PASSWORD"), "{said}");
+    let said = ask(&["--as=anna"], None);
+    assert!(said.contains("mesh sql --user NAME"), "{said}");
+}
+
+#[test]
 fn flight_sql_lets_in_whom_the_users_file_names() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();

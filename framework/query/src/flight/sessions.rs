@@ -6,9 +6,6 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use datafusion::common::ScalarValue;
 use mesh_core::{Error, ErrorKind, Principal, Purpose, Result};
@@ -19,6 +16,7 @@ use tonic::{Extensions, Request};
 
 use super::peer::Peer;
 use super::shelf::{Shelf, secret};
+use crate::basic::{AUTHORIZATION, name_and_password, wrong};
 use crate::cancel::Cancel;
 use crate::connection::Connection;
 use crate::engine::Engine;
@@ -34,13 +32,6 @@ const MOST_TICKETS: usize = 256;
 const TICKET_LIFE: Duration = Duration::from_secs(600);
 /// Passwords that are verified at a time, which is made to cost time.
 const VERIFYING: usize = 2;
-
-const AUTHORIZATION: &str = "authorization";
-/// Some clients leave the padding out.
-const BASIC: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// One client that stays.
 #[derive(Debug)]
@@ -317,29 +308,19 @@ fn bearer(headers: &MetadataMap) -> Result<Option<&str>> {
     }
 }
 
-/// Name and password of `authorization: Basic …` (RFC 7617).
+/// Name and password of `authorization: Basic …`.
 fn basic(headers: &MetadataMap) -> Result<(String, String)> {
-    let missing = || {
-        Error::new(
-            ErrorKind::Unauthenticated,
-            "the handshake has no name and password",
-        )
-        .mend("send `authorization: Basic …`, as Flight SQL clients do for a user and a password")
-    };
-    let value = text(headers, AUTHORIZATION)?.ok_or_else(missing)?;
-    let (scheme, encoded) = value.split_once(' ').ok_or_else(missing)?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(missing());
-    }
-    let decoded = BASIC.decode(encoded.trim()).map_err(|_| missing())?;
-    let decoded = String::from_utf8(decoded).map_err(|_| missing())?;
-    let (name, password) = decoded.split_once(':').ok_or_else(missing)?;
-    Ok((name.to_owned(), password.to_owned()))
-}
-
-fn wrong() -> Error {
-    Error::new(ErrorKind::Unauthenticated, "name or password is wrong")
-        .mend("check both, or ask whoever runs the mesh for a user")
+    text(headers, AUTHORIZATION)?
+        .and_then(name_and_password)
+        .ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unauthenticated,
+                "the handshake has no name and password",
+            )
+            .mend(
+                "send `authorization: Basic …`, as Flight SQL clients do for a user and a password",
+            )
+        })
 }
 
 fn text<'a>(headers: &'a MetadataMap, name: &'static str) -> Result<Option<&'a str>> {

@@ -4,6 +4,7 @@ mod body;
 mod columnar;
 mod format;
 mod later;
+mod login;
 mod request;
 
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use mesh_core::{Problem, Result};
-use mesh_enforcement::Access;
+use mesh_enforcement::{Access, Logins};
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -82,12 +84,17 @@ impl FromRef<Shared> for Engine {
 }
 
 /// The SQL door, `/api/v1/sql` and below it, and its description at
-/// `GET /api/v1/sql/openapi.json`, to be mounted at the root of a host.
-pub fn query_router(engine: Engine) -> Router {
+/// `GET /api/v1/sql/openapi.json`, to be mounted at the root of a host. With `logins` every
+/// request but the one for the description carries name and password, and the name is the
+/// principal; without, the header `Mesh-Principal` is believed.
+pub fn query_router(engine: Engine, logins: Option<Arc<dyn Logins>>) -> Router {
     let config = engine.config();
     let statements = Statements::new(config.keeping, config.spill_dir.clone());
     let shared = Shared { engine, statements };
-    let (router, api) = documented().with_state(shared).split_for_parts();
+    let (mut router, api) = documented().with_state(shared).split_for_parts();
+    if let Some(logins) = logins {
+        router = router.route_layer(from_fn_with_state(logins, login::require));
+    }
     router
         .route(
             "/api/v1/sql/openapi.json",

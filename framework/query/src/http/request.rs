@@ -24,7 +24,7 @@ pub(super) const STATEMENT: &str = "mesh-statement";
 #[serde(deny_unknown_fields)]
 pub(super) struct SqlRequest {
     /// One statement that reads.
-    #[schema(example = "SELECT status, count(*) FROM loan.decisions GROUP BY status")]
+    #[schema(example = "SELECT outcome, count(*) FROM loan.decisions GROUP BY outcome")]
     pub(super) sql: String,
     /// The most rows to answer with.
     #[serde(default)]

@@ -2,10 +2,13 @@
 
 use axum::body::Body;
 use axum::http::{Request, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use mesh_query::{openapi, query_router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::flight::with_logins;
 use crate::harness::{Platform, Sale, StoreProfile, sale, send, store};
 
 async fn post(
@@ -46,7 +49,7 @@ async fn answers_in_json_csv_and_text() {
     )
     .await;
     send(&stores, [store("north", "Oslo", 1)]).await;
-    let router = query_router(platform.engine());
+    let router = query_router(platform.engine(), None);
     let sql =
         "SELECT sale_id, store, amount, status, sold_at, note FROM shop.sales ORDER BY sale_id";
 
@@ -132,7 +135,7 @@ async fn errors_are_problem_documents() {
     let platform = Platform::start().await;
     let sales = platform.publish::<Sale>().await;
     send(&sales, [sale(0, "north", 5)]).await;
-    let router = query_router(platform.engine());
+    let router = query_router(platform.engine(), None);
     for (headers, body, status, part) in [
         (vec![], json!({"sql": "SELECT 1"}), 401, "Mesh-Principal"),
         (
@@ -182,7 +185,7 @@ async fn an_answer_that_fails_half_way_says_so() {
     send(&sales, (1..60_000).map(|id| sale(id, "north", 5))).await;
     let mut config = platform.config();
     config.target_partitions = 1;
-    let router = query_router(mesh_query::Engine::new(config).unwrap());
+    let router = query_router(mesh_query::Engine::new(config).unwrap(), None);
     let sql = "SELECT 1 / (sale_id - 59990) FROM shop.sales";
     let (status, _, body) = post(&router, &WHO, json!({"sql": sql})).await;
     assert_eq!(status, 200);
@@ -202,4 +205,62 @@ async fn an_answer_that_fails_half_way_says_so() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_people_log_in_nobody_is_believed_to_be_another() {
+    let platform = Platform::start().await;
+    let router = query_router(platform.engine(), with_logins().logins);
+    let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
+    let (anna, wrong) = (basic("anna:annaanna"), basic("anna:bobbob"));
+    let purpose = ("Mesh-Purpose", "analysis");
+    let cases: [(&[(&str, &str)], u16); 7] = [
+        (&[("Authorization", &anna), purpose], 200),
+        (
+            &[
+                ("Authorization", &anna),
+                ("Mesh-Principal", "anna"),
+                purpose,
+            ],
+            200,
+        ),
+        (
+            &[("Authorization", &anna), ("Mesh-Principal", "bob"), purpose],
+            401,
+        ),
+        (&[("Authorization", &wrong), purpose], 401),
+        (
+            &[("Authorization", &wrong), ("Authorization", &anna), purpose],
+            401,
+        ),
+        (&[("Authorization", "Bearer annaanna"), purpose], 401),
+        (&WHO, 401),
+    ];
+    let statements = "/api/v1/sql/statements";
+    let nobody = format!("{statements}/0197c6b6-0000-7000-8000-000000000000");
+    for (headers, expected) in cases {
+        let (status, _, body) = post(&router, headers, json!({"sql": "SELECT 1"})).await;
+        assert_eq!(status, expected, "{headers:?}: {body}");
+        assert!(!body.contains("bobbob"), "{body}");
+        for (method, path) in [
+            ("GET", statements),
+            ("GET", &nobody),
+            ("DELETE", &nobody),
+            ("POST", "/api/v1/sql/follow"),
+        ] {
+            let mut request = Request::builder().method(method).uri(path);
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            let response = router.clone().oneshot(request).await.unwrap();
+            let refused = response.status() == 401;
+            assert_eq!(refused, expected == 401, "{method} {path} {headers:?}");
+            let challenge = response.headers().get("www-authenticate");
+            assert_eq!(challenge.is_some(), refused);
+        }
+    }
+    let open = Request::get("/api/v1/sql/openapi.json");
+    let open = router.oneshot(open.body(Body::empty()).unwrap()).await;
+    assert_eq!(open.unwrap().status(), 200);
 }

@@ -50,7 +50,7 @@ async fn ask(platform: &Platform, sql: &str) -> (Vec<String>, Value) {
         .header("mesh-purpose", "analysis")
         .body(Body::from(json!({"sql": sql}).to_string()))
         .unwrap();
-    let router = query_router(platform.engine());
+    let router = query_router(platform.engine(), None);
     let response: Response<Body> = router.oneshot(request).await.unwrap();
     let notices = response.headers().get_all("mesh-notice");
     let notices = notices

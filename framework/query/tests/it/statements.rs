@@ -114,7 +114,7 @@ async fn answers_in_arrow_and_parquet_hold_the_same_rows() {
         [store("north", "Oslo", 1), store("south", "Rome", 2)],
     )
     .await;
-    let router = query_router(platform.engine());
+    let router = query_router(platform.engine(), None);
     let sql = json!({"sql": "SELECT sale_id, store, amount, status, sold_at, note \
         FROM shop.sales ORDER BY sale_id"});
     let ipc = arrow(&post(&router, "/api/v1/sql", ARROW, sql.clone()).await.body);
@@ -170,7 +170,7 @@ async fn statements_take_parameters_and_settings() {
     let platform = Platform::start().await;
     let sales = platform.publish::<Sale>().await;
     send(&sales, (0..10).map(|id| sale(id, "north", id * 100))).await;
-    let router = query_router(platform.engine());
+    let router = query_router(platform.engine(), None);
     for (body, status, part) in [
         (
             json!({"sql": "SELECT sale_id FROM shop.sales WHERE amount = $1", "parameters": ["7.00"]}),
@@ -249,7 +249,7 @@ async fn answers_are_kept_for_whoever_asked() {
     send(&sales, (0..20_000).map(|id| sale(id, "north", id))).await;
     let mut config = platform.config();
     config.keeping.statements = 3;
-    let router = query_router(Engine::new(config).unwrap());
+    let router = query_router(Engine::new(config).unwrap(), None);
     let body = json!({"sql": "SELECT sale_id, status FROM shop.sales ORDER BY sale_id"});
     let taken = post(&router, LATER, "*/*", body).await;
     assert_eq!(taken.status, 202);
@@ -336,7 +336,7 @@ async fn kept_answers_are_bounded_in_bytes_and_time() {
     let mut config = platform.config();
     config.keeping.bytes = 100_000;
     config.keeping.life = Duration::from_millis(50);
-    let router = query_router(Engine::new(config).unwrap());
+    let router = query_router(Engine::new(config).unwrap(), None);
     let body = json!({"sql": "SELECT sale_id, store, sold_at FROM shop.sales"});
     let id = post(&router, LATER, "*/*", body).await.id.unwrap();
     let path = format!("{LATER}/{id}");
@@ -367,7 +367,7 @@ async fn a_statement_is_ended_by_its_id_whichever_way_it_was_sent() {
     send(&sales, (0..2_000).map(|id| sale(id, "north", id))).await;
     let mut config = platform.config();
     config.per_principal.queries = 1;
-    let router = query_router(Engine::new(config).unwrap());
+    let router = query_router(Engine::new(config).unwrap(), None);
     let running = post(&router, LATER, "*/*", json!({"sql": SLOW}))
         .await
         .id
@@ -463,7 +463,7 @@ async fn a_principal_reads_and_holds_so_much_and_no_more() {
     send(&sales, (0..50_000).map(|id| sale(id, "north", id))).await;
     let mut config = platform.config();
     config.per_principal.bytes_scanned = Some(200_000);
-    let router = query_router(Engine::new(config).unwrap());
+    let router = query_router(Engine::new(config).unwrap(), None);
     let all = post(
         &router,
         "/api/v1/sql",
@@ -479,7 +479,7 @@ async fn a_principal_reads_and_holds_so_much_and_no_more() {
 
     let mut config = platform.config();
     config.per_principal.memory_bytes = Some(1 << 20);
-    let router = query_router(Engine::new(config).unwrap());
+    let router = query_router(Engine::new(config).unwrap(), None);
     // Half a million keys do not fit, and a join's table does not spill.
     let large = json!({"sql": "SELECT count(*) FROM shop.sales a JOIN shop.sales b \
         ON a.sale_id = b.sale_id AND a.store || b.store <> 'x'"});
@@ -487,7 +487,7 @@ async fn a_principal_reads_and_holds_so_much_and_no_more() {
     let text = String::from_utf8(refused.body.to_vec()).unwrap();
     assert_eq!(refused.status, 429, "{text}");
     assert!(text.contains("more memory"), "{text}");
-    let router = query_router(platform.engine());
+    let router = query_router(platform.engine(), None);
     assert_eq!(post(&router, "/api/v1/sql", "*/*", large).await.status, 200);
 }
 

@@ -87,7 +87,8 @@ async fn a_table_is_whole_after_every_kill() {
         let begun = std::time::Instant::now();
         // Later and later, and at another point of a batch each time.
         let told = dir.join("records");
-        let wanted = round * 4000;
+        // A fast machine is through with the topic before the last round.
+        let wanted = (round * 4000).min((count - last) as u64);
         loop {
             assert!(begun.elapsed() < crate::harness::PATIENCE, "no child");
             let records = std::fs::read_to_string(&told).unwrap_or_default();

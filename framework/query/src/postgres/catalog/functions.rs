@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::execution::{FunctionRegistry, SessionState};
@@ -20,6 +20,9 @@ use crate::failure::wrap;
 use crate::postgres::types;
 use crate::postgres::variables::{VERSION, Variables};
 use crate::provider::CATALOG;
+
+/// The subscripts of an array in one dimension, as an array.
+pub(super) const SUBSCRIPTS: &str = "pg_subscripts";
 
 /// Computes one value.
 type Body = dyn Fn(&[ScalarValue]) -> DfResult<ScalarValue> + Send + Sync;
@@ -366,6 +369,22 @@ pub(super) fn register(
             Arc::new(move |_| Ok(ScalarValue::from(answer))),
         )?;
     }
+    // The rewriting makes rows of it, as `generate_subscripts` does.
+    add(
+        SUBSCRIPTS,
+        DataType::new_list(DataType::Int32, true),
+        Arc::new(|args| {
+            let length = match (args.first(), number(args.get(1))) {
+                (Some(ScalarValue::List(list)), Some(1)) if !list.is_null(0) => {
+                    list.value_length(0)
+                }
+                _ => 0,
+            };
+            let subscripts: Vec<ScalarValue> = (1..=length).map(ScalarValue::from).collect();
+            let list = ScalarValue::new_list(&subscripts, &DataType::Int32, true);
+            Ok(ScalarValue::List(list))
+        }),
+    )?;
     // What nothing here has; `pg_advisory_unlock_all` gives nothing in PostgreSQL too.
     for (name, result) in [
         ("shobj_description", DataType::Utf8),

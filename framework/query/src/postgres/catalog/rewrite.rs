@@ -16,6 +16,8 @@ use datafusion_pg_catalog::sql::rules::{
 };
 use mesh_core::{Error, Result};
 
+use super::functions::SUBSCRIPTS;
+
 /// Words that a statement over products has no use for; those that begin with `pg_` too.
 const WORDS: [&str; 26] = [
     "array_lower",
@@ -137,7 +139,8 @@ pub(super) fn rewrite(parser: &PostgresCompatibilityParser, sql: &str) -> Result
             *statement = CurrentUserVariableToSessionUserFunctionCall.rewrite(statement.clone());
         }
     } else {
-        let sql = without_arrays(tokenize(&sql).unwrap_or(tokens));
+        let tokens = tokenize(&sql).unwrap_or(tokens);
+        let sql = without_arrays(with_subscripts(tokens));
         statements = parser.parse(&sql).map_err(wrong)?;
     }
     match (statements.pop(), statements.is_empty()) {
@@ -201,7 +204,9 @@ impl Visitor for Tables {
 }
 
 /// Functions that give tables and are in questions to `pg_catalog`.
-const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "unnest", "generate_subscripts"];
+const TABLE_FUNCTIONS: [&str; 3] = ["generate_series", "unnest", GENERATE_SUBSCRIPTS];
+
+const GENERATE_SUBSCRIPTS: &str = "generate_subscripts";
 
 /// Subqueries beside the columns of a question to `pg_catalog`: for defaults, sequences and
 /// collations, none of which are here.
@@ -267,6 +272,40 @@ impl VisitorMut for Escapes {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Writes `generate_subscripts(a, 1)` as rows of an array, which run beside the `unnest(a)`
+/// that stands with it.
+fn with_subscripts(tokens: Vec<Token>) -> Vec<Token> {
+    let mut written = Vec::with_capacity(tokens.len());
+    let mut tokens = tokens.into_iter().peekable();
+    // How deep in parentheses the calls stand that are open.
+    let (mut depth, mut open) = (0u32, Vec::new());
+    while let Some(token) = tokens.next() {
+        let call = matches!(&token, Token::Word(word) if word.value.eq_ignore_ascii_case(GENERATE_SUBSCRIPTS))
+            && tokens.peek() == Some(&Token::LParen);
+        if call {
+            written.extend([
+                Token::make_word("unnest", None),
+                Token::LParen,
+                Token::make_word(SUBSCRIPTS, None),
+            ]);
+            open.push(depth);
+            continue;
+        }
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let closes = token == Token::RParen && open.last() == Some(&depth);
+        written.push(token);
+        if closes {
+            open.pop();
+            written.push(Token::RParen);
+        }
+    }
+    written
 }
 
 /// Puts a null in the place of `array(SELECT …)`, which clients ask for options, policies and
@@ -390,6 +429,13 @@ mod tests {
         let array = "SELECT a || array(SELECT b FROM pg_roles WHERE (c)), 1";
         let array = rewrite(&parser, array).unwrap().unwrap();
         assert_eq!(array, "SELECT a || CAST(NULL AS TEXT[]), 1");
+        let keys =
+            "SELECT unnest(indkey), GENERATE_SUBSCRIPTS((indkey), $1::INTEGER) AS o FROM pg_index";
+        let keys = rewrite(&parser, keys).unwrap().unwrap();
+        assert_eq!(
+            keys,
+            "SELECT unnest(indkey), unnest(pg_subscripts((indkey), $1::INTEGER)) AS o FROM pg_index"
+        );
         let mixed = "SELECT current_user, (SELECT max(x) FROM a.c) FROM a.b";
         let mixed = rewrite(&parser, mixed).unwrap().unwrap();
         assert!(

@@ -1,15 +1,20 @@
-//! `mesh sql`: one question over HTTP, answered as a table, CSV, JSON, Arrow or Parquet.
+//! `mesh sql`: one question over HTTP, answered as a table, CSV, JSON, Arrow or Parquet, once
+//! or as records come.
 
-use std::collections::BTreeMap;
+mod client;
+mod follow;
+
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures::TryStreamExt;
-use mesh_core::{Error, ErrorKind, Principal, Problem, Purpose, Result};
-use serde_json::json;
+use mesh_core::{Error, ErrorKind, Result};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
+
+use client::Question;
+pub(crate) use client::{Client, Format};
 
 #[derive(Args)]
 pub(crate) struct SqlArgs {
@@ -38,58 +43,25 @@ pub(crate) struct SqlArgs {
     /// Who asks
     #[arg(long = "as", env = "MESH_PRINCIPAL", default_value_t = default_principal())]
     principal: String,
+    /// Who logs in, where people have to, in the place of --as; the variable MESH_SQL_PASSWORD
+    /// holds the password
+    #[arg(long, env = "MESH_SQL_USER", value_name = "NAME")]
+    user: Option<String>,
     /// For what purpose
     #[arg(long, env = "MESH_PURPOSE", default_value = "analysis")]
     purpose: String,
+    #[command(flatten)]
+    following: follow::FollowArgs,
 }
 
 /// The header of what is to be known about the tables that were read.
 const NOTICE: &str = "mesh-notice";
-
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A table for people
-    Table,
-    /// Comma-separated values (RFC 4180) with a header
-    Csv,
-    /// One JSON document
-    Json,
-    /// A stream of Arrow's IPC format
-    Arrow,
-    /// A Parquet file
-    Parquet,
-}
-
-impl Format {
-    fn media_type(self) -> &'static str {
-        match self {
-            Self::Table => "text/plain",
-            Self::Csv => "text/csv",
-            Self::Json => "application/json",
-            Self::Arrow => "application/vnd.apache.arrow.stream",
-            Self::Parquet => "application/vnd.apache.parquet",
-        }
-    }
-
-    fn is_text(self) -> bool {
-        matches!(self, Self::Table | Self::Csv | Self::Json)
-    }
-}
 
 fn setting(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE, such as statement_timeout=5s".into()),
     }
-}
-
-/// A statement and what goes with it.
-#[derive(Default)]
-struct Question {
-    sql: String,
-    parameters: Vec<String>,
-    settings: BTreeMap<String, String>,
 }
 
 /// `user:<name>` of whoever runs this.
@@ -119,12 +91,21 @@ pub(crate) async fn run(args: SqlArgs) -> Result<()> {
                 .mend("name a file with --output FILE, or pipe it into a program"),
         );
     }
+    let client = match &args.user {
+        Some(name) => Client::with_login(&args.url, name, &args.purpose)?,
+        None => Client::new(&args.url, &args.principal, &args.purpose)?,
+    };
+    if args.following.follow {
+        return tokio::select! {
+            ended = follow::run(&client, &sql, args.format, &args.following) => ended,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        };
+    }
     let question = Question {
         sql,
         parameters: args.parameters.clone(),
         settings: args.settings.iter().cloned().collect(),
     };
-    let client = Client::new(&args.url, &args.principal, &args.purpose)?;
     let id = Uuid::now_v7();
     tokio::select! {
         answered = answer(&client, id, &question, &args) => answered,
@@ -215,99 +196,5 @@ async fn copy(
         };
         last = chunk.last().copied().unwrap_or(last);
         out.write_all(&chunk).await.map_err(Broken::Output)?;
-    }
-}
-
-/// Asks the SQL door of a platform.
-pub(crate) struct Client {
-    http: reqwest::Client,
-    url: String,
-    principal: Principal,
-    purpose: Purpose,
-}
-
-impl Client {
-    pub(crate) fn new(url: &str, principal: &str, purpose: &str) -> Result<Self> {
-        Ok(Self {
-            http: reqwest::Client::new(),
-            url: url.trim_end_matches('/').to_owned(),
-            principal: principal.parse()?,
-            purpose: purpose.parse()?,
-        })
-    }
-
-    /// Asks and waits for the first rows. With an `id` the statement can be cancelled.
-    async fn send(
-        &self,
-        question: &Question,
-        format: Format,
-        id: Option<Uuid>,
-    ) -> Result<reqwest::Response> {
-        let body = json!({
-            "sql": question.sql,
-            "parameters": question.parameters,
-            "settings": question.settings,
-        });
-        let mut request = self
-            .http
-            .post(format!("{}/api/v1/sql", self.url))
-            .header("Accept", format.media_type())
-            .json(&body);
-        if let Some(id) = id {
-            request = request.header("Mesh-Statement", id.to_string());
-        }
-        self.checked(request).await
-    }
-
-    /// Ends the statement, if it still runs.
-    async fn cancel(&self, id: Uuid) -> Result<()> {
-        let url = format!("{}/api/v1/sql/statements/{id}", self.url);
-        match self.checked(self.http.delete(url)).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            ended => ended.map(drop),
-        }
-    }
-
-    async fn checked(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response> {
-        let response = request
-            .header("Mesh-Principal", self.principal.as_str())
-            .header("Mesh-Purpose", self.purpose.as_str())
-            .send()
-            .await
-            .map_err(|error| {
-                Error::unavailable("the mesh does not answer")
-                    .with("url", &self.url)
-                    .mend("start it with `mesh up` or `mesh demo`, or say where it is with --url")
-                    .because(error)
-            })?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status().as_u16();
-        let body = response.text().await.unwrap_or_default();
-        Err(match serde_json::from_str::<Problem>(&body) {
-            Ok(problem) => problem.into(),
-            Err(_) => Error::new(
-                ErrorKind::from_http_status(status),
-                format!("the mesh answered with status {status}"),
-            )
-            .with("url", &self.url)
-            .mend("check that --url names a mesh platform"),
-        })
-    }
-
-    /// The answer as text.
-    pub(crate) async fn text(&self, statement: &str, format: Format) -> Result<String> {
-        let question = Question {
-            sql: statement.to_owned(),
-            ..Question::default()
-        };
-        self.send(&question, format, None)
-            .await?
-            .text()
-            .await
-            .map_err(|error| {
-                Error::unavailable("the answer broke off before its end").because(error)
-            })
     }
 }
