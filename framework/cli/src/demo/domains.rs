@@ -111,6 +111,17 @@ pub(crate) fn built(directory: &Path, found: &[FoundDomain]) -> Result<Vec<PathB
         .collect()
 }
 
+/// How variables begin that cargo sets for a program that it runs, as `cargo run --bin mesh`
+/// does. Build scripts of dependencies (ring's) take a change of them for one of their own, and
+/// all that stands on them would be compiled anew.
+const OF_OUTER_CARGO: [&str; 5] = [
+    "CARGO_BIN_",
+    "CARGO_CRATE_",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "CARGO_PRIMARY_",
+];
+
 /// Builds the binary of each domain; answers their paths in the order of `found`.
 pub(crate) async fn build(workspace: &Path, found: &[FoundDomain]) -> Result<Vec<PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -122,6 +133,12 @@ pub(crate) async fn build(workspace: &Path, found: &[FoundDomain]) -> Result<Vec
         .args(["build", "--message-format=json-render-diagnostics"]);
     for domain in found {
         command.args(["--bin", &domain.name]);
+    }
+    for (name, _) in std::env::vars_os() {
+        let set = |start: &&str| name.as_encoded_bytes().starts_with(start.as_bytes());
+        if OF_OUTER_CARGO.iter().any(set) {
+            command.env_remove(&name);
+        }
     }
     let output = command
         .stdin(Stdio::null())

@@ -64,7 +64,7 @@ class Mesh:
         log = self.work / "demo.log"
         command = [self.programs / "mesh", "demo", "--mesh", "banking", "--programs", self.programs, "--workspace", self.workspace]
         command += ["--data-dir", self.work / "bank", "--customers", str(customers)]
-        command += [part for port in ("kafka", "registry", "http", "domain") for part in (f"--{port}-port", "0")]
+        command += [part for port in ("kafka", "registry", "http", "postgres", "flight", "domain") for part in (f"--{port}-port", "0")]
         if self.cluster:
             command += ["--kafka", self.cluster]
         with open(log, "w") as out:
@@ -74,7 +74,7 @@ class Mesh:
             expect(self.process.poll() is None, f"mesh demo has ended:\n{log.read_text()[-2000:]}")
             expect(time.monotonic() < until, f"mesh demo is not done in time:\n{log.read_text()[-2000:]}")
             time.sleep(0.3)
-        found = re.search(r"Kafka (\S+), registry (\S+), catalog and SQL (\S+)", log.read_text())
+        found = re.search(r"Kafka (\S+), registry (\S+), catalog and SQL ([^\s,]+)", log.read_text())
         self.kafka, self.registry, self.url = found.groups()
         os.environ["MESH_BOOTSTRAP"] = self.kafka
         os.environ["DATACONTRACT_KAFKA_SCHEMA_REGISTRY_URL"] = self.registry

@@ -69,7 +69,7 @@ class Mesh:
     def __init__(self, programs, work, options=()):
         self.program, self.work, self.processes = programs / "mesh", work, []
         log = work / "mesh.log"
-        ports = [f"--{name}-port=0" for name in ("kafka", "registry", "http", "postgres")]
+        ports = [f"--{name}-port=0" for name in ("kafka", "registry", "http", "postgres", "flight")]
         self.start(["up", f"--data-dir={work / 'mesh'}", *ports, *options], log)
 
         def up():

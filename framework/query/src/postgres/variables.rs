@@ -62,6 +62,7 @@ const VARIABLES: &[Variable] = &[
     variable("client_min_messages", "notice", Kind::Any),
     variable("cursor_tuple_fraction", "0.1", Kind::Any),
     reported("DateStyle", "ISO, MDY", Kind::Begins("iso")),
+    variable("default_table_access_method", "heap", Kind::Any),
     variable("default_transaction_deferrable", "off", Kind::Any),
     variable("default_transaction_isolation", "read committed", Kind::Any),
     reported("default_transaction_read_only", "on", ON),

@@ -359,6 +359,7 @@ pub(super) fn register(
         ("pg_is_in_recovery", false),
         ("pg_type_is_visible", true),
         ("pg_function_is_visible", true),
+        ("pg_collation_is_visible", true),
         ("pg_operator_is_visible", true),
         ("pg_has_role", false),
         ("pg_is_other_temp_schema", false),

@@ -434,7 +434,7 @@ mod tests {
         let keys = rewrite(&parser, keys).unwrap().unwrap();
         assert_eq!(
             keys,
-            "SELECT unnest(indkey), unnest(pg_subscripts((indkey), $1::INTEGER)) AS o FROM pg_index"
+            "SELECT unnest(indkey), unnest(pg_subscripts((indkey), $1::INTEGER)) AS o FROM pg_catalog.pg_index"
         );
         let mixed = "SELECT current_user, (SELECT max(x) FROM a.c) FROM a.b";
         let mixed = rewrite(&parser, mixed).unwrap().unwrap();
