@@ -32,6 +32,7 @@ mod replay;
 mod run;
 mod sql;
 mod sql_doors;
+mod sql_limits;
 mod ui;
 mod users;
 

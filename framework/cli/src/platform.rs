@@ -23,6 +23,7 @@ use crate::keep::{KeepOptions, Kept};
 use crate::ports::{PlatformAddresses, PlatformPorts, claim, taken};
 use crate::registry::RegistryOptions;
 use crate::sql_doors::SqlDoorOptions;
+use crate::sql_limits::SqlLimits;
 use crate::ui;
 
 #[derive(Args)]
@@ -47,11 +48,10 @@ pub(crate) struct UpArgs {
     /// acknowledgement), `os` (when the system likes), or a number of milliseconds
     #[arg(long, env = "MESH_FLUSH", default_value = "1000", value_parser = flush_policy)]
     pub(crate) flush: FlushPolicy,
-    /// Memory that all SQL queries together may use, in MiB
-    #[arg(long, env = "MESH_SQL_MEMORY_MIB", default_value_t = 512)]
-    pub(crate) sql_memory_mib: usize,
     #[command(flatten, next_help_heading = "SQL")]
     pub(crate) sql: SqlDoorOptions,
+    #[command(flatten)]
+    pub(crate) sql_limits: SqlLimits,
     #[command(flatten, next_help_heading = "What is kept for SQL")]
     pub(crate) keep: KeepOptions,
     #[command(flatten, next_help_heading = "Schema registry")]
@@ -172,7 +172,7 @@ impl Platform {
         );
         stream.overrides = settings;
         let mut query = QueryConfig::new(stream, addresses.http_url());
-        query.memory_bytes = args.sql_memory_mib << 20;
+        args.sql_limits.apply(&mut query);
         let kept = Kept::open(
             &args.keep,
             &args.data_dir,

@@ -96,6 +96,24 @@ fn ctrl_c_ends_the_statement_on_the_server() {
 }
 
 #[test]
+fn a_platform_lets_one_principal_use_so_much() {
+    let up = Up::start_with(&["--sql-timeout=5", "--sql-memory-mib-each=8"]);
+    let numbers = "generate_series(1, 100000)";
+    let slow = format!(
+        "SELECT count(*) FROM {numbers} a, {numbers} b, {numbers} c WHERE a.value + b.value + c.value < 0"
+    );
+    let said = up.check(&["sql", &slow], 1);
+    assert!(said.contains("longer"), "{said}");
+    // What is sorted spills; what one row gathers cannot.
+    let much = "SELECT array_length(array_agg(value)) FROM generate_series(1, 4000000)";
+    let said = up.check(&["sql", much], 1);
+    assert!(said.contains("memory"), "{said}");
+    let refused = mesh().args(["up", "--sql-statements-each=0"]).output();
+    let said = text(&refused.unwrap());
+    assert!(said.contains("--sql-statements-each"), "{said}");
+}
+
+#[test]
 fn http_lets_in_whom_the_users_file_names() {
     let folder = tempfile::tempdir().unwrap();
     let users = folder.path().join("users.json").display().to_string();
