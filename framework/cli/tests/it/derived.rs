@@ -1,9 +1,9 @@
 //! A product that is a statement over others, hosted by `mesh run`, and killed meanwhile.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Demo, mesh};
@@ -166,13 +166,14 @@ fn follows(demo: &mut Demo) {
     let statement =
         "SELECT transaction_id FROM transaction.transactions WHERE direction = 'CREDIT'";
     let follow = |from: &str| {
-        let child = mesh()
+        let mut child = mesh()
             .args(["sql", "--follow", statement, "--from", from, &position])
             .args(["--format=csv", "--url", &http])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        Followed(child)
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Followed { child, out }
     };
     let all: usize = demo
         .sql(&format!("SELECT count(*) FROM ({statement})"))
@@ -200,39 +201,35 @@ fn follows(demo: &mut Demo) {
     // What is no place to begin is said.
     fs::write(&place, "{}").unwrap();
     let mut refused = follow("now");
-    assert!(!refused.0.wait().unwrap().success());
+    assert!(!refused.child.wait().unwrap().success());
 }
 
-struct Followed(Child);
+struct Followed {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
 
 impl Followed {
     fn lines(&mut self, count: usize) -> Vec<String> {
-        let out = self.0.stdout.as_mut().unwrap();
-        let mut lines = Vec::with_capacity(count);
-        let mut line = Vec::new();
-        // Byte by byte, so that nothing is taken that is not asked for.
-        for byte in out.bytes() {
-            match byte.unwrap() {
-                b'\n' => lines.push(String::from_utf8(std::mem::take(&mut line)).unwrap()),
-                b'\r' => {}
-                byte => line.push(byte),
-            }
-            if lines.len() == count {
-                return lines;
-            }
-        }
-        panic!("it ended after {} lines", lines.len());
+        let lines: Vec<String> = self
+            .out
+            .by_ref()
+            .lines()
+            .take(count)
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(lines.len(), count, "it ended");
+        lines
     }
 
     /// Ctrl-C, which is the end that it has.
     fn stop(mut self) -> String {
-        let pid = i32::try_from(self.0.id()).unwrap();
+        let pid = i32::try_from(self.child.id()).unwrap();
         // SAFETY: sends a signal to a child that was not waited for yet.
         assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);
         let mut text = String::new();
-        let mut out = self.0.stdout.take().unwrap();
-        out.read_to_string(&mut text).unwrap();
-        assert!(self.0.wait().unwrap().success());
+        self.out.read_to_string(&mut text).unwrap();
+        assert!(self.child.wait().unwrap().success());
         text
     }
 }
@@ -240,7 +237,7 @@ impl Followed {
 impl Drop for Followed {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.0.kill();
-        self.0.wait().unwrap();
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
     }
 }
