@@ -1,6 +1,6 @@
 //! `mesh sql --follow`: the rows of a statement as records come.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -77,10 +77,16 @@ pub(super) async fn run(
         if let Some(error) = line.error {
             return Err(error.into());
         }
-        // The reader of our output went away.
-        let Ok(()) = writer.write(&text, &line) else {
-            return Ok(());
-        };
+        match writer.write(&text, &line) {
+            Ok(()) => {}
+            // The reader of our output went away.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => {
+                return Err(Error::unavailable("the rows cannot be written")
+                    .with("cause", error.kind())
+                    .mend("look at where standard output goes: a full disk keeps nothing"));
+            }
+        }
         if let (Some(file), Some(position)) = (&args.position, &line.position) {
             keep(file, position)?;
         }
@@ -103,8 +109,12 @@ fn from(args: &FollowArgs) -> Result<Value> {
                         .because(error)
                 });
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unusable(file, "cannot be read").with("cause", error.kind())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(unusable(file, "cannot be read")
+                    .with("cause", error.kind())
+                    .mend("name another with --position FILE"));
+            }
         }
     }
     match args.from.trim() {
@@ -179,11 +189,15 @@ impl Writer {
 
     fn row(&mut self, out: &mut impl Write, values: &[String]) -> std::io::Result<()> {
         if self.format == Format::Csv {
+            // By way of a buffer, so that an error keeps its kind.
+            let mut record = Vec::new();
             let mut writer = csv::WriterBuilder::new()
                 .terminator(csv::Terminator::CRLF)
-                .from_writer(out);
+                .from_writer(&mut record);
             writer.write_record(values)?;
-            return writer.flush();
+            writer.flush()?;
+            drop(writer);
+            return out.write_all(&record);
         }
         // Columns grow with what comes, as nobody knows what will.
         self.widths.resize(values.len(), 0);

@@ -198,6 +198,27 @@ fn follows(demo: &mut Demo) {
     let more = follow("beginning");
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(more.stop(), "transaction_id\r\n");
+    // A full disk is said, and nothing counts as told.
+    let untold = demo.folder().join("untold");
+    let full = mesh()
+        .args([
+            "sql",
+            "--follow",
+            statement,
+            "--from=beginning",
+            "--format=csv",
+        ])
+        .args(["--url", &http, "--position"])
+        .arg(&untold)
+        .stdout(fs::File::options().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert!(
+        !full.status.success() && said.contains("cannot be written"),
+        "{said}"
+    );
+    assert!(!untold.exists());
     // What is no place to begin is said.
     fs::write(&place, "{}").unwrap();
     let mut refused = follow("now");
